@@ -1,0 +1,49 @@
+CREATE TABLE runs (
+    id TEXT COLLATE "C" PRIMARY KEY CHECK (id ~ '^run_[0-9A-Za-z]{27}$'),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    deleted_at TIMESTAMPTZ,
+    version BIGINT NOT NULL DEFAULT 1 CHECK (version >= 1),
+    created_by_user_id TEXT COLLATE "C" REFERENCES users (id),
+    compute_instance_id TEXT COLLATE "C" REFERENCES compute_instances (id),
+    session_id TEXT COLLATE "C" REFERENCES sessions (id),
+    engine TEXT NOT NULL,
+    phase TEXT NOT NULL DEFAULT 'pending' CHECK (phase IN ('pending', 'starting', 'running', 'stopping', 'succeeded', 'failed', 'stopped', 'lost')),
+    wanted TEXT NOT NULL DEFAULT 'running' CHECK (wanted IN ('running', 'stopped')),
+    reason TEXT,
+    exit_code INTEGER,
+    started_at TIMESTAMPTZ,
+    ended_at TIMESTAMPTZ,
+    -- What the driver was asked to make (no secret in it) and what the runner fetches over its link.
+    spec JSONB NOT NULL CHECK (jsonb_typeof(spec) = 'object'),
+    assignment JSONB NOT NULL CHECK (jsonb_typeof(assignment) = 'object'),
+    environment_received_at TIMESTAMPTZ,
+    report JSONB CHECK (jsonb_typeof(report) = 'object'),
+    CHECK ((ended_at IS NOT NULL) = (phase IN ('succeeded', 'failed', 'stopped', 'lost')))
+);
+-- A session has one life at a time.
+CREATE UNIQUE INDEX runs_session ON runs (session_id)
+    WHERE deleted_at IS NULL AND phase IN ('pending', 'starting', 'running', 'stopping');
+CREATE INDEX runs_active ON runs (created_at, id) WHERE phase IN ('pending', 'starting', 'running', 'stopping');
+CREATE INDEX runs_instance ON runs (compute_instance_id) WHERE deleted_at IS NULL;
+CREATE INDEX runs_newest ON runs (created_at DESC, id DESC) WHERE deleted_at IS NULL;
+
+-- What the control plane tells a run, in order.
+CREATE TABLE run_commands (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+    number BIGINT NOT NULL CHECK (number >= 1),
+    type TEXT NOT NULL CHECK (type IN ('cancel', 'stop', 'message', 'answer', 'pause')),
+    data JSONB NOT NULL DEFAULT '{}',
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (run_id, number)
+);
+
+-- The output of runs that belong to no session; `number` is the runner's own.
+CREATE TABLE run_logs (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
+    number BIGINT NOT NULL CHECK (number >= 1),
+    at TIMESTAMPTZ NOT NULL,
+    type TEXT NOT NULL,
+    data JSONB NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
