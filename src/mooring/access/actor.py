@@ -1,0 +1,78 @@
+"""Who acts: a token became an Actor once; everything else asks it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from mooring.access.rules import RULES, Asker, Family, GroupRole, PlatformRole, Rule, Subject, holds
+from mooring.base.errors import Denied
+
+
+class Permission(StrEnum):
+    """What an actor may do with a resource."""
+
+    READ = "read"
+    CREATE = "create"
+    CHANGE = "change"
+    OPERATE = "operate"
+    GRANT = "grant"
+
+
+READ_SCOPE, WRITE_SCOPE = "read", "write"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What an actor sees in a list: everything, or what it made, is assigned, or its groups have."""
+
+    everything: bool
+    user_id: str | None
+    group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """A user in one request: role, group roles, what the token allows, and the reason given for what is done."""
+
+    user_id: str | None
+    role: PlatformRole
+    groups: Mapping[str, GroupRole] = field(default_factory=dict[str, GroupRole])
+    scopes: frozenset[str] = frozenset({READ_SCOPE, WRITE_SCOPE})
+    reason: str | None = None
+
+    def because(self, reason: str) -> "Actor":
+        """The same actor with a reason for what it does next."""
+        return replace(self, reason=reason)
+
+    @property
+    def sees(self) -> Sight:
+        """What to bind in the lists."""
+        everything = self.role in (PlatformRole.ADMIN, PlatformRole.AUDITOR)
+        return Sight(everything=everything, user_id=self.user_id, group_ids=tuple(self.groups))
+
+    def why(self, permission: Permission, *, of: Subject) -> Rule | None:
+        """The first rule that allows it, or None."""
+        if permission is not Permission.READ and WRITE_SCOPE not in self.scopes:
+            return None
+        rules = RULES[of.family].get(permission.value, ())
+        who = Asker(user_id=self.user_id, role=self.role, groups=self.groups)
+        return next((rule for rule in rules if holds(rule, who, of)), None)
+
+    def may(self, permission: Permission, *, of: Subject) -> bool:
+        """Whether it is allowed."""
+        return self.why(permission, of=of) is not None
+
+    def require(self, permission: Permission, *, of: Subject) -> None:
+        """Return when it is allowed. Raises Denied, naming what is missing."""
+        if self.may(permission, of=of):
+            return
+        if permission is not Permission.READ and WRITE_SCOPE not in self.scopes:
+            raise Denied("this token may only read; use one with the scope 'write'")
+        allowed = ", ".join(RULES[of.family].get(permission.value, ())) or "nobody"
+        raise Denied(f"you may not {permission.value} this {of.family.value}; allowed: {allowed}")
+
+
+SYSTEM = Actor(user_id=None, role=PlatformRole.ADMIN)
+"""The loops: what they write has no user."""
+
+__all__ = ["SYSTEM", "Actor", "Family", "GroupRole", "Permission", "PlatformRole", "Sight", "Subject"]
