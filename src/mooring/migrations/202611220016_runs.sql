@@ -14,19 +14,25 @@ CREATE TABLE runs (
     exit_code INTEGER,
     started_at TIMESTAMPTZ,
     ended_at TIMESTAMPTZ,
-    -- What the driver was asked to make (no secret in it) and what the runner fetches over its link.
+    -- What the driver is asked to make; no secret in it.
     spec JSONB NOT NULL CHECK (jsonb_typeof(spec) = 'object'),
-    assignment JSONB NOT NULL CHECK (jsonb_typeof(assignment) = 'object'),
-    environment_received_at TIMESTAMPTZ,
-    report JSONB CHECK (jsonb_typeof(report) = 'object'),
     CHECK ((ended_at IS NOT NULL) = (phase IN ('succeeded', 'failed', 'stopped', 'lost')))
 );
 -- A session has one life at a time.
 CREATE UNIQUE INDEX runs_session ON runs (session_id)
     WHERE deleted_at IS NULL AND phase IN ('pending', 'starting', 'running', 'stopping');
-CREATE INDEX runs_active ON runs (created_at, id) WHERE phase IN ('pending', 'starting', 'running', 'stopping');
 CREATE INDEX runs_instance ON runs (compute_instance_id) WHERE deleted_at IS NULL;
 CREATE INDEX runs_newest ON runs (created_at DESC, id DESC) WHERE deleted_at IS NULL;
+
+-- A run's link: what the runner fetches, what it acknowledged, what it reported; and when nothing was left of it.
+CREATE TABLE run_links (
+    run_id TEXT COLLATE "C" PRIMARY KEY REFERENCES runs (id),
+    assignment JSONB NOT NULL CHECK (jsonb_typeof(assignment) = 'object'),
+    environment_received_at TIMESTAMPTZ,
+    report JSONB CHECK (jsonb_typeof(report) = 'object'),
+    cleared_at TIMESTAMPTZ
+);
+CREATE INDEX run_links_uncleared ON run_links (run_id) WHERE cleared_at IS NULL;
 
 -- What the control plane tells a run, in order.
 CREATE TABLE run_commands (

@@ -1,0 +1,108 @@
+"""The verbs of runs. They write what is wanted and what was seen; the loop makes it so."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import LiteralString
+
+from mooring.access.actor import SYSTEM, Actor
+from mooring.audit import ledger
+from mooring.base import work
+from mooring.base.db import Tx
+from mooring.base.errors import Clash, NotKnown
+from mooring.compute.phases import NEXT, SERVED, TERMINAL, Report, Run, RunPhase, RunWanted
+from mooring.compute.store import runs as store
+
+LOOP: LiteralString = "runs"
+KIND = store.RUNS
+
+
+async def create(
+    tx: Tx,
+    actor: Actor,
+    *,
+    spec: Mapping[str, object],
+    assignment: Mapping[str, object],
+    engine: str,
+    session_id: str | None,
+    compute_instance_id: str | None,
+) -> Run:
+    """A run that is to be. Its assignment is completed with its id. Raises Clash when the session has a living one."""
+    run = await ledger.insert(
+        tx,
+        actor,
+        KIND,
+        {
+            "compute_instance_id": compute_instance_id,
+            "session_id": session_id,
+            "engine": engine,
+            "phase": RunPhase.PENDING,
+            "wanted": RunWanted.RUNNING,
+            "reason": None,
+            "exit_code": None,
+            "started_at": None,
+            "ended_at": None,
+            "spec": spec,
+        },
+    )
+    await store.make_link(tx, run.id, {**assignment, "run": run.id})
+    return run
+
+
+async def read(tx: Tx, actor: Actor, run_id: str) -> Run:
+    """The run the actor sees. Raises Missing."""
+    return await ledger.read(tx, actor, KIND, run_id)
+
+
+async def stop(tx: Tx, actor: Actor, run_id: str) -> Run:
+    """The run is no longer wanted; one that is over stays as it ended."""
+    run = await ledger.read(tx, actor, KIND, run_id, lock=True)
+    if run.phase in TERMINAL or run.wanted is RunWanted.STOPPED:
+        return run
+    await tell(tx, run, "cancel", {})
+    await work.look_again(tx, LOOP, run.id)
+    return await ledger.change(tx, actor, KIND, run, {"wanted": RunWanted.STOPPED}, verb="stop")
+
+
+async def tell(tx: Tx, run: Run, kind: str, data: Mapping[str, object]) -> None:
+    """Leave a command for the runner; it is waiting for one. `run` is locked."""
+    await store.add_command(tx, run.id, kind, data)
+    tx.hint(f"commands:{run.id}")
+
+
+async def go(tx: Tx, run_id: str, phase: RunPhase, *, reason: str | None = None, exit_code: int | None = None) -> Run:
+    """The run in its next phase. Raises Clash when that does not follow from the one it is in."""
+    run = await ledger.read(tx, SYSTEM, KIND, run_id, lock=True)
+    if phase not in NEXT[run.phase]:
+        raise Clash(f"a run does not go from {run.phase} to {phase}", run=run_id)
+    now = datetime.now(UTC)
+    changes: dict[str, object] = {"phase": phase}
+    if phase is RunPhase.RUNNING:
+        changes["started_at"] = now
+    if phase in TERMINAL:
+        changes |= {"ended_at": now, "reason": reason, "exit_code": exit_code}
+    changed = await ledger.change(tx, SYSTEM, KIND, run, changes, verb="phase")
+    if run.session_id is not None:
+        await work.look_again(tx, "sessions", run.session_id)
+        tx.hint("sessions")
+    return changed
+
+
+async def served(tx: Tx, run_id: str) -> Run:
+    """The run whose link is asked. Raises NotKnown when it is over: an ended run's token opens nothing."""
+    run = await ledger.read(tx, SYSTEM, KIND, run_id)
+    if run.phase not in SERVED:
+        raise NotKnown("this run is over; its token is no longer good", run=run_id)
+    return run
+
+
+async def reported(tx: Tx, run_id: str, report: Report) -> None:
+    """Keep what the runner said at its end; the first time counts."""
+    await store.keep_report(tx, run_id, report)
+    await work.look_again(tx, LOOP, run_id)
+    tx.hint("runs")
+
+
+async def cleared(tx: Tx, run_id: str) -> None:
+    """Nothing is left of the run on its engine."""
+    await store.keep_cleared(tx, run_id)
+    await work.forget(tx, LOOP, run_id)

@@ -1,0 +1,104 @@
+"""The rows of runs and their links."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from mooring.access.actor import Family
+from mooring.audit.kinds import Kind
+from mooring.base.db import Tx
+from mooring.compute.phases import Report, Run
+
+RUNS = Kind(
+    name="run",
+    table="runs",
+    prefix="run",
+    entity=Run,
+    family=Family.COMPUTE,
+    written=(
+        "compute_instance_id", "session_id", "engine", "phase", "wanted", "reason", "exit_code", "started_at",
+        "ended_at", "spec",
+    ),
+    # A run is seen by those who see its session or its instance.
+    visible="""
+        EXISTS (SELECT 1 FROM compute_instances c WHERE c.id = t.compute_instance_id AND c.group_id = ANY({groups}))
+        OR EXISTS (SELECT 1 FROM sessions s
+            WHERE s.id = t.session_id AND {user} IN (s.created_by_user_id, s.assigned_user_id))
+        OR t.created_by_user_id = {user}
+    """,
+    searchable=("engine", "phase", "session_id", "compute_instance_id", "started_at", "ended_at"),
+    label="id",
+)  # fmt: skip
+
+UNCLEARED = """
+    SELECT runs.id FROM run_links JOIN runs ON runs.id = run_links.run_id
+    WHERE run_links.cleared_at IS NULL ORDER BY runs.created_at, runs.id
+"""
+"""Every run that is not over, or of which something may be left."""
+
+
+async def make_link(tx: Tx, run_id: str, assignment: Mapping[str, object]) -> None:
+    await tx.run("INSERT INTO run_links (run_id, assignment) VALUES ($1, $2)", run_id, assignment)
+
+
+async def assignment(tx: Tx, run_id: str) -> dict[str, Any] | None:
+    return await tx.value(dict[str, Any], "SELECT assignment FROM run_links WHERE run_id = $1", run_id)
+
+
+async def report(tx: Tx, run_id: str) -> Report | None:
+    return await tx.value(Report, "SELECT report FROM run_links WHERE run_id = $1", run_id)
+
+
+async def keep_report(tx: Tx, run_id: str, said: Report) -> None:
+    """The first report counts."""
+    await tx.run("UPDATE run_links SET report = $2 WHERE run_id = $1 AND report IS NULL", run_id, said)
+
+
+async def environment_received_at(tx: Tx, run_id: str) -> datetime | None:
+    return await tx.value(datetime, "SELECT environment_received_at FROM run_links WHERE run_id = $1", run_id)
+
+
+async def keep_received(tx: Tx, run_id: str) -> None:
+    await tx.run(
+        "UPDATE run_links SET environment_received_at = now() WHERE run_id = $1 AND environment_received_at IS NULL",
+        run_id,
+    )
+
+
+async def keep_cleared(tx: Tx, run_id: str) -> None:
+    await tx.run("UPDATE run_links SET cleared_at = now() WHERE run_id = $1", run_id)
+
+
+async def add_command(tx: Tx, run_id: str, kind: str, data: Mapping[str, object]) -> None:
+    """The next command of a run whose row is locked."""
+    await tx.run(
+        "INSERT INTO run_commands (run_id, number, type, data) "
+        "SELECT $1, coalesce(max(number), 0) + 1, $2, $3 FROM run_commands WHERE run_id = $1",
+        run_id,
+        kind,
+        data,
+    )
+
+
+async def commands(tx: Tx, run_id: str, after: int) -> list[dict[str, Any]]:
+    """Commands after number `after`, oldest first, as the link sends them."""
+    return await tx.values(
+        dict[str, Any],
+        "SELECT jsonb_build_object('number', number, 'type', type, 'data', data) FROM run_commands "
+        "WHERE run_id = $1 AND number > $2 ORDER BY number",
+        run_id,
+        after,
+    )
+
+
+async def append_logs(tx: Tx, run_id: str, rows: Sequence[tuple[int, datetime, str, object]]) -> None:
+    """The output of a run without a session; what is there already stays."""
+    await tx.run_each(
+        "INSERT INTO run_logs (run_id, number, at, type, data) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        [(run_id, *row) for row in rows],
+    )
+
+
+async def last_log(tx: Tx, run_id: str) -> int:
+    """The number of the last log entry, 0 when there is none."""
+    return await tx.value(int, "SELECT coalesce(max(number), 0) FROM run_logs WHERE run_id = $1", run_id) or 0
