@@ -1,14 +1,14 @@
 """The verbs of runs. They write what is wanted and what was seen; the loop makes it so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from mooring.access.actor import SYSTEM, Actor
 from mooring.audit import ledger
 from mooring.base import work
 from mooring.base.db import Tx
-from mooring.base.errors import Clash, NotKnown
+from mooring.base.errors import Clash, Missing, NotKnown
 from mooring.compute.phases import NEXT, SERVED, TERMINAL, Report, Run, RunPhase, RunWanted
 from mooring.compute.store import runs as store
 
@@ -53,6 +53,16 @@ async def read(tx: Tx, actor: Actor, run_id: str) -> Run:
     return await ledger.read(tx, actor, KIND, run_id)
 
 
+async def of_session(tx: Tx, session_id: str) -> Run | None:
+    """The newest run of a session, None before there is one. For who sees the session."""
+    return await store.of_session(tx, session_id)
+
+
+async def report_of(tx: Tx, run_id: str) -> Report | None:
+    """What the runner said at its end, if it did."""
+    return await store.report(tx, run_id)
+
+
 async def stop(tx: Tx, actor: Actor, run_id: str) -> Run:
     """The run is no longer wanted; one that is over stays as it ended."""
     run = await ledger.read(tx, actor, KIND, run_id, lock=True)
@@ -81,6 +91,8 @@ async def go(tx: Tx, run_id: str, phase: RunPhase, *, reason: str | None = None,
     if phase in TERMINAL:
         changes |= {"ended_at": now, "reason": reason, "exit_code": exit_code}
     changed = await ledger.change(tx, SYSTEM, KIND, run, changes, verb="phase")
+    if phase in TERMINAL and run.session_id is None:
+        await release(tx, run.id)
     if run.session_id is not None:
         await work.look_again(tx, "sessions", run.session_id)
         tx.hint("sessions")
@@ -95,9 +107,48 @@ async def served(tx: Tx, run_id: str) -> Run:
     return run
 
 
+async def assignment(tx: Tx, run_id: str) -> dict[str, Any]:
+    """What the runner is to do (docs/link.md)."""
+    found = await store.assignment(tx, run_id)
+    if found is None:
+        raise Missing(f"there is no run {run_id}", id=run_id)
+    return found
+
+
+async def still_owed(tx: Tx, run_id: str) -> None:
+    """Return while the run has not acknowledged its secrets. Raises Clash after: they are given until then alone."""
+    if await store.environment_received_at(tx, run_id) is not None:
+        raise Clash("the run has its environment already; it is not given twice", run=run_id)
+
+
+async def received(tx: Tx, run_id: str) -> None:
+    """The run has its secrets."""
+    await store.keep_received(tx, run_id)
+
+
+async def commands(tx: Tx, run_id: str, after: int) -> list[dict[str, Any]]:
+    """What is to be told to the runner after number `after`, oldest first."""
+    return await store.commands(tx, run_id, after)
+
+
+async def append_logs(tx: Tx, run_id: str, said: Sequence[tuple[int, float, str, object]]) -> int:
+    """Keep what a run without a session says; what is kept already is passed over. The last number kept now."""
+    rows = [(seq, datetime.fromtimestamp(at, UTC), word, data) for seq, at, word, data in said]
+    await store.append_logs(tx, run_id, rows)
+    tx.hint(f"logs:{run_id}")
+    return await store.last_log(tx, run_id)
+
+
 async def reported(tx: Tx, run_id: str, report: Report) -> None:
     """Keep what the runner said at its end; the first time counts."""
     await store.keep_report(tx, run_id, report)
+    await work.look_again(tx, LOOP, run_id)
+    tx.hint("runs")
+
+
+async def release(tx: Tx, run_id: str) -> None:
+    """All that the run left was taken: it may be cleared away."""
+    await store.keep_released(tx, run_id)
     await work.look_again(tx, LOOP, run_id)
     tx.hint("runs")
 

@@ -14,10 +14,6 @@ CREATE TABLE sessions (
     phase TEXT NOT NULL DEFAULT 'created' CHECK (phase IN ('created', 'pending', 'preparing', 'running', 'waiting', 'pausing', 'paused', 'completed', 'failed', 'cancelled')),
     wanted TEXT NOT NULL DEFAULT 'run' CHECK (wanted IN ('run', 'pause', 'cancel')),
     reason TEXT,
-    -- What was asked for when it was started, resolved against the catalog of that moment; the plan adds what only the
-    -- outside world knows (commits, checksums).
-    request JSONB CHECK (jsonb_typeof(request) = 'object'),
-    plan JSONB CHECK (jsonb_typeof(plan) = 'object'),
     plan_hash TEXT CHECK (plan_hash ~ '^sha256:[0-9a-f]{64}$'),
     timeout DOUBLE PRECISION CHECK (timeout > 0),
     idle_timeout DOUBLE PRECISION CHECK (idle_timeout > 0),
@@ -29,9 +25,8 @@ CREATE TABLE sessions (
     output_filesystem_version_id TEXT COLLATE "C" REFERENCES filesystem_versions (id),
     started_at TIMESTAMPTZ,
     ended_at TIMESTAMPTZ,
-    CHECK ((plan IS NULL) = (plan_hash IS NULL)),
     CHECK ((ended_at IS NOT NULL) = (phase IN ('completed', 'failed', 'cancelled'))),
-    CHECK (phase NOT IN ('running', 'waiting', 'pausing', 'completed') OR plan IS NOT NULL)
+    CHECK (phase NOT IN ('running', 'waiting', 'pausing', 'completed') OR plan_hash IS NOT NULL)
 );
 CREATE INDEX sessions_active ON sessions (created_at, id)
     WHERE deleted_at IS NULL AND phase IN ('pending', 'preparing', 'running', 'waiting', 'pausing');
@@ -40,6 +35,14 @@ CREATE INDEX sessions_workflow ON sessions (workflow_id) WHERE deleted_at IS NUL
 CREATE INDEX sessions_newest ON sessions (created_at DESC, id DESC) WHERE deleted_at IS NULL;
 
 ALTER TABLE filesystem_versions ADD FOREIGN KEY (session_id) REFERENCES sessions (id);
+
+-- What was asked for when the session was started, resolved against the catalog of that moment; and the plan, which adds
+-- what only the outside world knows (commits, checksums). Both are written once.
+CREATE TABLE session_plans (
+    session_id TEXT COLLATE "C" PRIMARY KEY REFERENCES sessions (id),
+    request JSONB NOT NULL CHECK (jsonb_typeof(request) = 'object'),
+    plan JSONB CHECK (jsonb_typeof(plan) = 'object')
+);
 
 -- The states of a session's tasks, in order; they belong to the session.
 CREATE TABLE session_tasks (

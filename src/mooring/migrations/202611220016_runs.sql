@@ -30,6 +30,8 @@ CREATE TABLE run_links (
     assignment JSONB NOT NULL CHECK (jsonb_typeof(assignment) = 'object'),
     environment_received_at TIMESTAMPTZ,
     report JSONB CHECK (jsonb_typeof(report) = 'object'),
+    -- When its session had taken what it left; before that nothing of it is removed.
+    released_at TIMESTAMPTZ,
     cleared_at TIMESTAMPTZ
 );
 CREATE INDEX run_links_uncleared ON run_links (run_id) WHERE cleared_at IS NULL;

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 
 RunId = NewType("RunId", str)
 
@@ -105,9 +105,23 @@ class Driver(Protocol):
         ...
 
 
+@runtime_checkable
 class CanWatch(Protocol):
     """An engine that can say at once when something ended."""
 
     async def ended(self, run: RunId) -> None:
         """Return as soon as the run is over (or absent)."""
+        ...
+
+
+@runtime_checkable
+class Leaves(Protocol):
+    """An engine whose runs leave what they said where this process can read it, also when nobody listened."""
+
+    def report(self, run: RunId) -> bytes | None:
+        """The exit report (docs/link.md), at most 1 MiB; None when there is none."""
+        ...
+
+    def spool(self, run: RunId) -> Path | None:
+        """The file of every event the runner made, a JSON object a line; None when there is none."""
         ...

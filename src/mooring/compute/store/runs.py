@@ -32,9 +32,11 @@ RUNS = Kind(
 
 UNCLEARED = """
     SELECT runs.id FROM run_links JOIN runs ON runs.id = run_links.run_id
-    WHERE run_links.cleared_at IS NULL ORDER BY runs.created_at, runs.id
+    WHERE run_links.cleared_at IS NULL
+        AND (run_links.released_at IS NOT NULL OR runs.phase IN ('pending', 'starting', 'running', 'stopping'))
+    ORDER BY runs.created_at, runs.id
 """
-"""Every run that is not over, or of which something may be left."""
+"""Every run that is not over, or that is and may be cleared away."""
 
 
 async def make_link(tx: Tx, run_id: str, assignment: Mapping[str, object]) -> None:
@@ -63,6 +65,10 @@ async def keep_received(tx: Tx, run_id: str) -> None:
         "UPDATE run_links SET environment_received_at = now() WHERE run_id = $1 AND environment_received_at IS NULL",
         run_id,
     )
+
+
+async def keep_released(tx: Tx, run_id: str) -> None:
+    await tx.run("UPDATE run_links SET released_at = now() WHERE run_id = $1", run_id)
 
 
 async def keep_cleared(tx: Tx, run_id: str) -> None:
@@ -102,3 +108,14 @@ async def append_logs(tx: Tx, run_id: str, rows: Sequence[tuple[int, datetime, s
 async def last_log(tx: Tx, run_id: str) -> int:
     """The number of the last log entry, 0 when there is none."""
     return await tx.value(int, "SELECT coalesce(max(number), 0) FROM run_logs WHERE run_id = $1", run_id) or 0
+
+
+async def of_session(tx: Tx, session_id: str) -> Run | None:
+    """The newest run of a session."""
+    return await tx.row(
+        Run,
+        "SELECT id, created_at, updated_at, version, created_by_user_id, compute_instance_id, session_id, engine, "
+        "phase, wanted, reason, exit_code, started_at, ended_at, spec FROM runs "
+        "WHERE session_id = $1 AND deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 1",
+        session_id,
+    )

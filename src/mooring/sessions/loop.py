@@ -1,0 +1,168 @@
+"""The loop of sessions: reads what is wanted, looks at the run, does the one next thing."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from mooring.access.actor import SYSTEM
+from mooring.audit import ledger
+from mooring.base.clock import Clock
+from mooring.base.db import Database, Tx
+from mooring.base.errors import MooringError, Unfit
+from mooring.base.git import Mirrors
+from mooring.base.work import Applied, Loop
+from mooring.compute import runs
+from mooring.compute.drivers.base import Driver, Leaves
+from mooring.compute.phases import TERMINAL as RUN_TERMINAL
+from mooring.compute.phases import Report, Run
+from mooring.sessions import sessions, transcript
+from mooring.sessions.decide import Go, Prepare, StopRun, Wait, decide
+from mooring.sessions.entities import TERMINAL, Said, Session, SessionPhase
+from mooring.sessions.plan import Bounds, Request, assignment
+from mooring.sessions.prepare import Prepared, prepare
+from mooring.sessions.store import sessions as store
+
+log = structlog.stdlib.get_logger("mooring.sessions")
+
+_BATCH = 500
+_LONGEST_LINE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """The work on sessions."""
+
+    database: Database
+    drivers: Mapping[str, Driver]
+    mirrors: Mirrors
+    bounds: Bounds
+    clock: Clock
+    at_once: int
+
+    def loop(self) -> Loop:
+        """The loop to give to the worker."""
+        return Loop(
+            name=sessions.LOOP, ready=store.ACTIVE, step=self.step, wakes=("sessions", "runs"), at_once=self.at_once
+        )
+
+    async def step(self, identifier: str) -> Applied:
+        """One thing for one session."""
+        async with self.database.transaction() as tx:
+            session = await ledger.read(tx, SYSTEM, sessions.SESSIONS.kind, identifier)
+            request = await store.request(tx, identifier)
+            run = await runs.of_session(tx, identifier)
+            report = await runs.report_of(tx, run.id) if run else None
+        assert request is not None, "a session that was started has a request"
+        match decide(session, run, report, timeout=request.timeout, now=self.clock.now()):
+            case Go(phase=phase, reason=reason):
+                return await self._go(session, run, report, phase, reason)
+            case Prepare():
+                return await self._prepare(session, request)
+            case StopRun(reason=reason):
+                return _stop(session, run, reason)
+            case Wait(longest=longest):
+                return Applied(again=longest)
+
+    async def _prepare(self, session: Session, request: Request) -> Applied:
+        try:
+            prepared = await prepare(request, self.mirrors)
+        except MooringError as error:
+            return await self._go(session, None, None, SessionPhase.FAILED, error.reason)
+
+        async def write(tx: Tx) -> None:
+            await sessions.planned(tx, session.id, prepared.plan)
+            await self._make_run(tx, session, prepared)
+
+        return Applied(write=write, again=timedelta(seconds=5))
+
+    async def _make_run(self, tx: Tx, session: Session, prepared: Prepared) -> None:
+        asked = prepared.plan.request.instance
+        limits = {"cpus": asked.cpus, "memory": asked.memory, "pids": asked.pids, "disk": asked.disk}
+        await runs.create(
+            tx,
+            SYSTEM,
+            spec={
+                "image": asked.image,
+                "inputs": [str(path) for path in prepared.bundles],
+                "limits": limits,
+                "network": asked.network,
+            },
+            assignment=assignment(prepared.plan, session.id, self.bounds),
+            engine=asked.engine,
+            session_id=session.id,
+            compute_instance_id=asked.id,
+        )
+
+    async def _go(
+        self, session: Session, run: Run | None, report: Report | None, phase: SessionPhase, reason: str | None
+    ) -> Applied:
+        over = phase in TERMINAL
+        if over and run is not None:
+            await self._take_leftovers(session.id, run)
+
+        async def write(tx: Tx) -> None:
+            await sessions.go(tx, session.id, phase, reason=reason, result=_result(report) if over else None)
+            if over and run is not None and run.phase in RUN_TERMINAL:
+                await runs.release(tx, run.id)
+
+        return Applied(write=write)
+
+    async def _take_leftovers(self, session_id: str, run: Run) -> None:
+        """Keep what the runner said and nobody was there to hear."""
+        driver = self.drivers.get(run.engine)
+        spool = driver.spool(run.id) if isinstance(driver, Leaves) else None
+        if spool is None:
+            return
+        async for batch in _batches(spool):
+            async with self.database.transaction() as tx:
+                try:
+                    await transcript.append(tx, session_id, run.id, batch)
+                except Unfit as error:
+                    log.warning("the rest of the spool is not kept", run=run.id, reason=error.reason)
+                    return
+
+
+def _stop(session: Session, run: Run | None, reason: str | None) -> Applied:
+    assert run is not None, "only a run can be stopped"
+
+    async def write(tx: Tx) -> None:
+        if reason is not None:
+            await sessions.keep_reason(tx, session.id, reason)
+        await runs.stop(tx, SYSTEM, run.id)
+
+    return Applied(write=write)
+
+
+def _result(report: Report | None) -> dict[str, object] | None:
+    """What a session came to, as its run reported it."""
+    if report is None:
+        return None
+    return {
+        "outcome": report.outcome,
+        "last_message": report.last_message,
+        "tasks": report.tasks,
+        "usage": report.usage,
+        "durations": report.durations,
+        "commits": report.commits,
+        "patch": report.patch,
+    }
+
+
+async def _batches(spool: Path) -> AsyncIterator[list[Said]]:
+    """The events in a spool, in batches. A line that cannot be read is the last: the runner was killed over it."""
+    batch: list[Said] = []
+    with spool.open("rb") as file:
+        while line := file.readline(_LONGEST_LINE):
+            try:
+                batch.append(msgspec.json.decode(line, type=Said))
+            except msgspec.DecodeError:
+                break
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,98 @@
+"""From references to a Request: what the catalog says at the moment a session is started."""
+
+from mooring.access.actor import Actor
+from mooring.base.db import Tx
+from mooring.base.errors import Unfit
+from mooring.catalog import verbs as catalog
+from mooring.catalog.entities import Agent, Skill, Task
+from mooring.compute import instances
+from mooring.sessions.entities import PermissionPolicy, Session
+from mooring.sessions.plan import AskedAgent, AskedInstance, AskedSkill, AskedTask, Request
+
+
+async def resolve(tx: Tx, actor: Actor, session: Session, *, longest: float) -> Request:
+    """Everything the session refers to. Raises Unfit, naming what is missing."""
+    if session.workflow_id is None:
+        raise Unfit("workflow_id: a session needs a workflow before it can start", field="workflow_id")
+    workflow = await catalog.WORKFLOWS.read(tx, actor, session.workflow_id)
+    if workflow.agent_id is None:
+        raise Unfit(f"the workflow {workflow.name!r} has no agent; set its agent_id", field="agent_id")
+    agent = await catalog.AGENTS.read(tx, actor, workflow.agent_id)
+    skills = await catalog.skills_of(tx, workflow.id)
+    tasks = [_task(task, goes_on) for task, goes_on in await catalog.tasks_of(tx, workflow.id)]
+    if session.permission_policy is PermissionPolicy.ASK:
+        raise Unfit(
+            "permission_policy: 'ask' is not available in this version; use allow or deny", field="permission_policy"
+        )
+    if not tasks and session.prompt:
+        # The session's prompt is the one task then, and no opening beside it.
+        tasks = [AskedTask(id=None, name=session.name, prompt=session.prompt)]
+        opening = [workflow.prompt]
+    else:
+        opening = [workflow.prompt, session.prompt]
+    instance = await _instance(tx, actor, session)
+    return Request(
+        workflow_id=workflow.id,
+        workflow=workflow.name,
+        opening="\n\n".join(text for text in opening if text),
+        repo_url=session.repo_url or workflow.repo_url,
+        agent=_agent(agent),
+        skills=tuple(_skill(skill) for skill in skills),
+        tasks=tuple(tasks),
+        instance=instance,
+        timeout=min(limit for limit in (session.timeout, instance.timeout, longest) if limit is not None),
+        idle_timeout=session.idle_timeout,
+        interactive=session.interactive,
+        permission_policy=session.permission_policy,
+    )
+
+
+def _agent(agent: Agent) -> AskedAgent:
+    return AskedAgent(
+        id=agent.id,
+        name=agent.name,
+        runtime=agent.runtime,
+        model=agent.model,
+        prompt=agent.prompt,
+        settings=dict(agent.settings),
+        repo_url=agent.repo_url,
+    )
+
+
+def _skill(skill: Skill) -> AskedSkill:
+    return AskedSkill(id=skill.id, name=skill.name, prompt=skill.prompt, repo_url=skill.repo_url)
+
+
+def _task(task: Task, continue_on_failure: bool) -> AskedTask:  # noqa: FBT001 - one of a pair
+    return AskedTask(
+        id=task.id,
+        name=task.name,
+        prompt=task.prompt or "",
+        check=task.check,
+        max_attempts=task.max_attempts,
+        runtime=task.runtime,
+        timeout=task.timeout,
+        repo_url=task.repo_url,
+        continue_on_failure=continue_on_failure,
+    )
+
+
+async def _instance(tx: Tx, actor: Actor, session: Session) -> AskedInstance:
+    """The instance the session runs on; the default one when it names none. Raises Denied, Missing."""
+    if session.compute_instance_id is None:
+        return AskedInstance()
+    found = await instances.operable(tx, actor, session.compute_instance_id)
+    return AskedInstance(
+        id=found.id,
+        name=found.name,
+        engine=found.engine,
+        image=found.image_name,
+        environment=dict(found.environment),
+        cpus=found.cpus,
+        memory=found.memory,
+        pids=found.pids,
+        disk=found.disk,
+        timeout=found.timeout,
+        network=found.network,
+        network_allow=tuple(found.network_allow),
+    )

@@ -1,0 +1,96 @@
+"""The rows of sessions, their plans, tasks and artifacts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mooring.access.actor import Family
+from mooring.audit.kinds import Kind
+from mooring.base.db import Tx
+from mooring.sessions.entities import Artifact, Session, SessionTask
+from mooring.sessions.plan import Plan, Request
+
+SESSIONS = Kind(
+    name="session",
+    table="sessions",
+    prefix="ses",
+    entity=Session,
+    family=Family.SESSION,
+    written=(
+        "name", "repo_url", "prompt", "assigned_user_id", "workflow_id", "compute_instance_id", "phase", "wanted",
+        "reason", "plan_hash", "timeout", "idle_timeout", "interactive", "permission_policy", "retried_from",
+        "forked_from", "result", "output_filesystem_version_id", "started_at", "ended_at",
+    ),
+    visible="""
+        {user} IN (t.created_by_user_id, t.assigned_user_id)
+        OR EXISTS (SELECT 1 FROM compute_instances c WHERE c.id = t.compute_instance_id AND c.group_id = ANY({groups}))
+    """,
+    searchable=(
+        "name", "repo_url", "assigned_user_id", "workflow_id", "compute_instance_id", "phase", "wanted",
+        "retried_from", "forked_from", "started_at", "ended_at",
+    ),
+)  # fmt: skip
+
+ARTIFACTS = Kind(
+    name="artifact",
+    table="artifacts",
+    prefix="art",
+    entity=Artifact,
+    family=Family.SESSION,
+    written=("session_id", "name", "size", "sha256", "blob_key", "withheld"),
+    visible="EXISTS (SELECT 1 FROM sessions s WHERE s.id = t.session_id AND"
+    " {user} IN (s.created_by_user_id, s.assigned_user_id))",
+)
+
+ACTIVE = """
+    SELECT id FROM sessions
+    WHERE deleted_at IS NULL AND phase IN ('pending', 'preparing', 'running', 'waiting', 'pausing')
+    ORDER BY created_at, id
+"""
+"""Every session that was started and is not over."""
+
+
+async def keep_request(tx: Tx, session_id: str, request: Request) -> None:
+    await tx.run("INSERT INTO session_plans (session_id, request) VALUES ($1, $2)", session_id, request)
+
+
+async def keep_plan(tx: Tx, session_id: str, plan: Plan) -> None:
+    await tx.run("UPDATE session_plans SET plan = $2 WHERE session_id = $1 AND plan IS NULL", session_id, plan)
+
+
+async def request(tx: Tx, session_id: str) -> Request | None:
+    return await tx.value(Request, "SELECT request FROM session_plans WHERE session_id = $1", session_id)
+
+
+async def plan(tx: Tx, session_id: str) -> dict[str, Any] | None:
+    return await tx.value(dict[str, Any], "SELECT plan FROM session_plans WHERE session_id = $1", session_id)
+
+
+async def make_tasks(tx: Tx, session_id: str, names: Sequence[str]) -> None:
+    await tx.run(
+        "INSERT INTO session_tasks (session_id, number, name) "
+        "SELECT $1, place - 1, name FROM unnest($2::text[]) WITH ORDINALITY AS named (name, place)",
+        session_id,
+        list(names),
+    )
+
+
+async def tasks(tx: Tx, session_ids: Sequence[str]) -> dict[str, list[SessionTask]]:
+    """The tasks of several sessions, each in order."""
+    found: dict[str, list[SessionTask]] = {session_id: [] for session_id in session_ids}
+    for session_id in found:
+        found[session_id] = await tx.rows(
+            SessionTask,
+            "SELECT number, name, phase, attempts, exit_code, reason, started_at, ended_at "
+            "FROM session_tasks WHERE session_id = $1 ORDER BY number",
+            session_id,
+        )
+    return found
+
+
+async def artifacts(tx: Tx, session_id: str) -> list[Artifact]:
+    return await tx.rows(
+        Artifact,
+        "SELECT id, created_at, updated_at, version, created_by_user_id, session_id, name, size, sha256, blob_key, "
+        "withheld FROM artifacts WHERE session_id = $1 AND deleted_at IS NULL ORDER BY name",
+        session_id,
+    )

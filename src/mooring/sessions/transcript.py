@@ -1,0 +1,93 @@
+"""The verbs of transcripts: what a runner says is kept once, in its order, under the session's own dense numbers."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from mooring.base.db import Tx
+from mooring.base.errors import Missing, Unfit
+from mooring.sessions.entities import WORDS, Said, TranscriptEvent
+from mooring.sessions.store import transcript as store
+
+LARGEST_PAGE = 1_000
+
+
+def topic(session_id: str) -> str:
+    """The hint that is given when the transcript of a session grew."""
+    return f"transcript:{session_id}"
+
+
+async def append(tx: Tx, session_id: str, run_id: str, said: Sequence[Said]) -> int:
+    """Keep a runner's events; those kept already are passed over. The last seq that is kept now.
+
+    Raises Unfit when one is missing in between (the runner sends from there again) or a word is unknown.
+    """
+    cursor = await store.lock_cursor(tx, session_id)
+    if cursor is None:
+        raise Missing(f"there is no session {session_id}", id=session_id)
+    last = cursor.seq if cursor.run_id == run_id else 0
+    new = [event for event in said if event.seq > last]
+    rows: list[store.Row] = []
+    for event in new:
+        last += 1
+        _check(event, expected=last)
+        at = datetime.fromtimestamp(event.at, UTC)
+        number = cursor.number + len(rows) + 1
+        rows.append(store.Row(number=number, seq=event.seq, at=at, type=event.type, data=event.data))
+    if rows:
+        await store.insert(tx, session_id, run_id, rows)
+        for row in rows:
+            await _follow_task(tx, session_id, row)
+        await store.move_cursor(tx, session_id, store.Cursor(number=rows[-1].number, run_id=run_id, seq=last))
+        tx.hint(topic(session_id))
+    return last
+
+
+async def say(tx: Tx, session_id: str, word: str, data: Mapping[str, object]) -> None:
+    """Add an event of the control plane's own."""
+    cursor = await store.lock_cursor(tx, session_id)
+    if cursor is None:
+        raise Missing(f"there is no session {session_id}", id=session_id)
+    number = cursor.number + 1
+    row = store.Row(number=number, seq=None, at=datetime.now(UTC), type=word, data=data)
+    await store.insert(tx, session_id, None, [row])
+    await store.move_cursor(tx, session_id, store.Cursor(number=number, run_id=cursor.run_id, seq=cursor.seq))
+    tx.hint(topic(session_id))
+
+
+async def read(tx: Tx, session_id: str, *, after: int, limit: int) -> list[TranscriptEvent]:
+    """The events of a session after number `after`, oldest first. Shape: ≤ `limit`, numbers strictly rising."""
+    return await store.after(tx, session_id, after, min(limit, LARGEST_PAGE))
+
+
+def _check(event: Said, *, expected: int) -> None:
+    if event.seq != expected:
+        raise Unfit(f"events: seq {expected} is missing before {event.seq}; send from there", expected=expected)
+    if event.type not in WORDS:
+        raise Unfit(f"events: {event.type!r} is not a word of the transcript", seq=event.seq)
+    if not 0 <= event.at < 1e11:  # noqa: PLR2004 - the year 5138: what datetime can hold
+        raise Unfit("events: at is not a time in seconds since the epoch", seq=event.seq)
+
+
+async def _follow_task(tx: Tx, session_id: str, row: store.Row) -> None:
+    """Bring the task's state to what the event says of it."""
+    data = row.data
+    number, attempt = data.get("task"), data.get("attempt", 1)
+    if not isinstance(number, int):
+        return
+    if row.type == "task.started" and isinstance(attempt, int):
+        await store.start_task(tx, session_id, number, attempt, row.at)
+    elif row.type == "check.output":
+        await store.check_task(tx, session_id, number)
+    elif row.type == "task.finished":
+        await store.end_task(tx, session_id, _end(number, data, row.at))
+
+
+def _end(number: int, data: Mapping[str, object], at: datetime) -> store.TaskEnd:
+    outcome, code, reason = data.get("outcome"), data.get("exit_code"), data.get("reason")
+    return store.TaskEnd(
+        number=number,
+        phase=outcome if outcome in ("succeeded", "failed", "skipped") else "failed",
+        exit_code=code if isinstance(code, int) else None,
+        reason=reason if isinstance(reason, str) else None,
+        at=at,
+    )
