@@ -1,13 +1,13 @@
 """Limits by control groups, version 2 (one tree) or 1 (one tree per controller), whichever this machine lets us write.
 
-One leaf per run and tree, made by the control plane; the run's first process enters through descriptors the control plane
-opened, so the run user needs no right on them. Source: the kernel's admin-guide/cgroup-v2 and cgroup-v1.
+One leaf per run and tree, made by the control plane; the run's first process enters through descriptors the control
+plane opened, so the run user needs no right on them. Source: the kernel's admin-guide/cgroup-v2 and cgroup-v1.
 """
 
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +24,9 @@ _LEAST_MEMORY, _LEAST_PIDS, _LEAST_CPUS = 32 << 20, 8, 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trees:
-    """Where leaves may be made: controller → parent directory. Version 2 has the same parent for all."""
+    """Where leaves may be made: controller → parent directory. Unified is version 2, with the same parent for all."""
 
-    version: int = 2
+    unified: bool = True
     parents: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
     @property
@@ -38,7 +38,7 @@ class Trees:
 class Leaf:
     """The control groups of one run: controller → directory."""
 
-    version: int
+    unified: bool
     directories: Mapping[str, Path]
 
     @property
@@ -47,7 +47,7 @@ class Leaf:
 
     @property
     def memory_events(self) -> Path:
-        name = "memory.events" if self.version == 2 else "memory.oom_control"
+        name = "memory.events" if self.unified else "memory.oom_control"
         return self.directories["memory"] / name if "memory" in self.directories else Path("/dev/null")
 
     @property
@@ -55,7 +55,7 @@ class Leaf:
         return self.directories["pids"] / "pids.events" if "pids" in self.directories else Path("/dev/null")
 
     @contextmanager
-    def doors(self) -> Iterator[tuple[int, ...]]:
+    def doors(self) -> Generator[tuple[int, ...]]:
         """The leaf's cgroup.procs, open for writing: who writes 0 there is in."""
         with contextlib.ExitStack() as stack:
             doors: list[int] = []
@@ -77,7 +77,7 @@ def check(limits: Limits) -> None:
             raise Unfit(f"{name} {value} is too little to start anything: ask for at least {least}", field=name)
 
 
-def writes(version: int, limits: Limits) -> list[tuple[str, str, str, bool]]:
+def writes(limits: Limits, *, unified: bool) -> list[tuple[str, str, str, bool]]:
     """What to write for these limits: controller, file, value, and whether the file may be missing."""
     out: list[tuple[str, str, str, bool]] = []
     if limits.memory is not None:
@@ -89,7 +89,7 @@ def writes(version: int, limits: Limits) -> list[tuple[str, str, str, bool]]:
                 ("memory", "memory.swap.max", "0", True),
                 ("memory", "memory.oom.group", "1", True),
             ]
-            if version == 2
+            if unified
             else [
                 ("memory", "memory.limit_in_bytes", memory, False),
                 ("memory", "memory.memsw.limit_in_bytes", memory, True),
@@ -101,21 +101,26 @@ def writes(version: int, limits: Limits) -> list[tuple[str, str, str, bool]]:
         quota = str(int(limits.cpus * _PERIOD))
         out += (
             [("cpu", "cpu.max", f"{quota} {_PERIOD}", False)]
-            if version == 2
+            if unified
             else [("cpu", "cpu.cfs_period_us", str(_PERIOD), False), ("cpu", "cpu.cfs_quota_us", quota, False)]
         )
     return out
 
 
-def make(trees: Trees, name: str, limits: Limits) -> Leaf:
-    """The leaf of one run with its limits set; made again, it is the same leaf."""
-    leaf = Leaf(
-        version=trees.version,
+def leaf_of(trees: Trees, name: str) -> Leaf:
+    """Where the groups of one run are, made or not."""
+    return Leaf(
+        unified=trees.unified,
         directories={controller: parent / f"mooring-{name}" for controller, parent in trees.parents.items()},
     )
+
+
+def make(trees: Trees, name: str, limits: Limits) -> Leaf:
+    """The leaf of one run with its limits set; made again, it is the same leaf."""
+    leaf = leaf_of(trees, name)
     for path in leaf.paths:
         path.mkdir(exist_ok=True)
-    for controller, file, value, may_miss in writes(trees.version, limits):
+    for controller, file, value, may_miss in writes(limits, unified=trees.unified):
         path = leaf.directories[controller] / file
         if not (may_miss and not path.exists()):
             path.write_text(value)
@@ -158,7 +163,7 @@ def find() -> Trees:
         if name in options.split(",")
     }
     if first:
-        return Trees(version=1, parents={name: path for name, path in first.items() if _may_make(path)})
+        return Trees(unified=False, parents={name: path for name, path in first.items() if _may_make(path)})
     second = [Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"]
     return _find_second(second[0], own.get("", "/")) if second else Trees()
 
@@ -177,7 +182,7 @@ def _find_second(mount: Path, own: str) -> Trees:
     for base in candidates:
         names = [name for name in CONTROLLERS if name in _words(base / "cgroup.controllers")]
         if names and _enable(base, names, leave=base == here) and _may_make(base):
-            return Trees(version=2, parents=dict.fromkeys(names, base))
+            return Trees(unified=True, parents=dict.fromkeys(names, base))
     return Trees()
 
 

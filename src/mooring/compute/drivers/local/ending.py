@@ -24,18 +24,24 @@ async def stop(engine: Engine, place: Place, grace: timedelta) -> None:
     if seen is None or seen.exit is not None:
         return
     write_once(place.path / "stopping", b"")
-    me = identity_json(identity_of_self())
-    if write_once(place.path / "started", me):
-        # It never began, and now nobody may begin it.
-        write_once(place.shim / "claim", me.replace(b'"pid"', b'"stopped by"'))
+    write_once(place.path / "started", identity_json(identity_of_self()))
+    if bar(place):
         return
-    if seen.shim is None or not await _ask(engine, seen, grace):
+    # It did begin: the claim is there, whole.
+    seen = look(place)
+    if seen is not None and not seen.barred and not await _ask(engine, seen, grace):
         await sweep(engine, place, seen)
+
+
+def bar(place: Place) -> bool:
+    """Take the claim before a shim does, so that none ever begins; False when it is taken."""
+    return write_once(place.shim / "claim", b'{"barred": true}\n')
 
 
 async def _ask(engine: Engine, seen: Seen, grace: timedelta) -> bool:
     """SIGTERM to the first process, SIGKILL to all after `grace`; True when the shim has told the end."""
-    assert seen.shim is not None
+    if seen.shim is None:
+        return False
     with held(seen.shim, boot_id()) as shim:
         if shim is None:
             return False
@@ -121,6 +127,10 @@ async def erase(engine: Engine, path: Path) -> None:
             (path / name).rmdir()
     # run.json goes last: as long as it is there, the run is listed and can be removed again.
     with contextlib.suppress(FileNotFoundError):
-        for name in sorted(os.listdir(path), key=lambda name: name == "run.json"):
-            (path / name).unlink()
-        path.rmdir()
+        _unlink_all(path)
+
+
+def _unlink_all(path: Path) -> None:
+    for file in sorted(path.iterdir(), key=lambda file: file.name == "run.json"):
+        file.unlink()
+    path.rmdir()

@@ -26,7 +26,7 @@ class Engine:
     settings: LocalSettings
     host: Host
     trees: cgroups.Trees
-    # The shim's text. Filter and made-up files lie in a directory named by their content: a newer version never changes it.
+    # The shim's text. Filter and made-up files lie in a directory named by their content: a newer version changes none.
     shim: str
     files: Path
 
@@ -38,8 +38,7 @@ class Engine:
             if limit not in self.trees.limits
         ]
         missing += [
-            "disk: the local engine watches no quota; put the data directory on a file system of the size you allow, "
-            f"{_DOCKER}.",
+            f"disk: the local engine watches no quota; give the data directory a file system of its own, {_DOCKER}.",
             "network allow-list and full: the local engine gives a run no way out yet.",
             "images: only the machine's own system, as `host`.",
         ]
@@ -64,7 +63,7 @@ async def open_engine(settings: LocalSettings) -> Engine:
     settings.root.mkdir(parents=True, exist_ok=True)
     # Runs' directories are walked through by the run user, and listed by nobody.
     settings.root.chmod(0o711 if settings.user.demotes else 0o700)
-    files = _install(settings)
+    files = await asyncio.to_thread(_install, settings)
     await _reachable(settings, files)
     await _namespaces(settings)
     shim = (package_files("mooring.compute.drivers.local") / "shim.sh").read_text()

@@ -1,5 +1,5 @@
-"""Tried inside a sandbox: everything that must not work there. Written to descriptor 6 as {name: what happened}, empty when it
-was refused. Standard library only; run as `python3 -I -S -c`, so no file of ours needs to be seen inside."""
+"""Tried inside a sandbox: everything that must not work there. Written to descriptor 6 as {name: what happened}, empty
+when it was refused. Standard library only; run as `python3 -I -S -c`, so no file of ours needs to be seen inside."""
 
 import contextlib
 import ctypes
@@ -17,7 +17,7 @@ def refused(name: str, attempt: object) -> None:
     assert callable(attempt)
     try:
         result = attempt()
-    except (OSError, ValueError, LookupError):
+    except (OSError, ValueError, LookupError, StopIteration):
         FOUND[name] = ""
     else:
         FOUND[name] = f"it worked: {result!r}"[:200]
@@ -26,6 +26,11 @@ def refused(name: str, attempt: object) -> None:
 def write_sysctl() -> int:
     with open("/proc/sys/kernel/core_pattern", "w") as file:  # noqa: PTH123 - bare Python, nothing imported
         return file.write("|/bin/false")
+
+
+def read(path: str) -> str:
+    with open(path) as file:  # noqa: PTH123 - bare Python, nothing imported
+        return file.read()
 
 
 def connect(family: int, address: object) -> str:
@@ -63,7 +68,7 @@ def capabilities() -> str:
 
 
 def other_processes() -> str:
-    seen = [name for name in os.listdir("/proc") if name.isdecimal()]
+    seen = [name for name in listed("/proc") if name.isdecimal()]
     if seen == ["1"] and os.getpid() == 1:
         raise OSError
     return str(seen)
@@ -76,18 +81,21 @@ def interfaces() -> str:
     return str(names)
 
 
-def listed(path: str) -> str:
-    return str(os.listdir(path))
+def listed(path: str) -> list[str]:
+    with os.scandir(path) as entries:
+        return [entry.name for entry in entries]
 
 
 def main(port: int, abstract: str, secret: str) -> None:
     arm = os.uname().machine == "aarch64"
     unshare, io_uring, keyctl, bpf = (97, 425, 219, 280) if arm else (272, 425, 250, 321)
-    refused("read /etc/shadow", lambda: listed("/root") if os.path.exists("/root") else open("/etc/shadow").read())  # noqa: PTH110, PTH123, SIM115 - bare Python
+    refused("read /etc/shadow", lambda: read("/etc/shadow"))
+    refused("list /root", lambda: listed("/root"))
+    refused("list /var", lambda: listed("/var"))
     refused("write a kernel setting", write_sysctl)
     refused("see other processes", other_processes)
-    refused("see /home of the machine", lambda: [n for n in os.listdir("/home") if n != "agent"][0])
-    refused("read a file of the engine", lambda: open(secret).read())  # noqa: PTH123, SIM115 - bare Python
+    refused("see /home of the machine", lambda: next(name for name in listed("/home") if name != "agent"))
+    refused("read a file of the engine", lambda: read(secret))
     refused("write to /usr", lambda: os.open("/usr/mooring-probe", os.O_CREAT | os.O_WRONLY))
     refused("write to /", lambda: os.open("/mooring-probe", os.O_CREAT | os.O_WRONLY))
     refused("see a network interface", interfaces)

@@ -7,11 +7,11 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mooring.base.errors import Unavailable
+from mooring.base.errors import Unavailable, Unfit
 from mooring.compute.drivers.base import Limits, RunSpec
 from mooring.compute.drivers.local import cgroups, processes
 from mooring.compute.drivers.local.engine import Engine
@@ -21,15 +21,17 @@ from mooring.compute.drivers.local.state import Entry, identity_json, spec_hash
 
 # Above every number the shim is given, so that moving one into place never overwrites another.
 _ASIDE = 64
-_DRAFT = ".draft-"
+DRAFT = ".draft-"
+# Fits a pipe's buffer whatever its size, so that writing it never waits.
+_TOKEN_BYTES = 4096
 
 
-def prepare(engine: Engine, place: Place, spec: RunSpec, limits: Limits) -> None:
+def prepare(engine: Engine, place: Place, spec: RunSpec) -> None:
     """Make the run's directory with everything in it, at once; when it is there already, nothing changes."""
     if place.path.exists():
         return
-    leaf = cgroups.make(engine.trees, place.name, limits)
-    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=engine.settings.root))
+    me = processes.identity_of_self()
+    draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{me.pid}-{me.start}-", dir=engine.settings.root))
     draft.chmod(0o711)
     user = engine.settings.user
     for name in GIVEN:
@@ -37,7 +39,8 @@ def prepare(engine: Engine, place: Place, spec: RunSpec, limits: Limits) -> None
         user.own(draft / name)
     for name in (*DESCRIBED, "log"):
         (draft / name).touch(mode=0o600)
-    entry = Entry(run=spec.run, spec_hash=spec_hash(spec), cgroups=leaf.paths)
+    # The groups are written down before they are made, so that whatever was made can be taken away.
+    entry = Entry(run=spec.run, spec_hash=spec_hash(spec), cgroups=cgroups.leaf_of(engine.trees, place.name).paths)
     (draft / "run.json").write_bytes(entry.encode())
     try:
         draft.rename(place.path)
@@ -48,13 +51,22 @@ def prepare(engine: Engine, place: Place, spec: RunSpec, limits: Limits) -> None
 
 
 def claim_start(place: Place) -> bool:
-    """True for the one caller, of all and for ever, who may start this run."""
-    return write_once(place.path / "started", identity_json(processes.identity_of_self()))
+    """True for the one caller, of all and for ever, who may start this run; a power cut does not undo it."""
+    return write_once(place.path / "started", identity_json(processes.identity_of_self()), lasting=True)
+
+
+def tidy(root: Path) -> None:
+    """Remove what makers that are dead left half made."""
+    boot = processes.boot_id()
+    for path in root.glob(f"{DRAFT}*"):
+        pid, start, _ = path.name.removeprefix(DRAFT).split("-", 2)
+        if not processes.alive(processes.Identity(pid=int(pid), start=int(start), boot=boot), boot):
+            shutil.rmtree(path)
 
 
 async def launch(engine: Engine, place: Place, spec: RunSpec, limits: Limits) -> None:
     """Start the shim and return when the program runs. Raises Unavailable with what was said when it does not."""
-    leaf = cgroups.make(engine.trees, place.name, limits)
+    leaf = await asyncio.to_thread(cgroups.make, engine.trees, place.name, limits)
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
         with leaf.doors() as doors:
@@ -110,24 +122,30 @@ def _spawn(engine: Engine, place: Place, spec: RunSpec, leaf: cgroups.Leaf, pipe
 def _inherited() -> list[int]:
     """What a child would get besides its own: descriptors whoever started the control plane left open."""
     found: list[int] = []
-    for name in os.listdir("/proc/self/fd"):
+    for entry in Path("/proc/self/fd").iterdir():
         # The listing's own descriptor is closed by now.
         with contextlib.suppress(OSError):
-            if os.get_inheritable(int(name)):
-                found.append(int(name))
+            if os.get_inheritable(int(entry.name)):
+                found.append(int(entry.name))
     return found
 
 
 @contextmanager
-def _token(token: str) -> Iterator[int]:
+def _token(token: str) -> Generator[int]:
     """The reading end of a pipe that holds the token and nothing more."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
-        os.write(writing, token.encode())
+        content = token.encode()
+        if len(content) > _TOKEN_BYTES:
+            raise Unfit(f"the run's token has {len(content)} bytes, at most {_TOKEN_BYTES} fit", field="token")
+        os.write(writing, content)
         os.close(writing)
+        writing = -1
         yield reading
     finally:
         os.close(reading)
+        if writing >= 0:
+            os.close(writing)
 
 
 def _open(stack: contextlib.ExitStack, path: Path, flags: int) -> int:

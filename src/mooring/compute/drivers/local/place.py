@@ -68,7 +68,7 @@ def place_of(root: Path, run: RunId) -> Place:
 def places(root: Path) -> list[Place]:
     """Every run's place, sorted by name; whatever is named otherwise is not a run."""
     try:
-        names = sorted(os.listdir(root))
+        names = sorted(entry.name for entry in root.iterdir())
     except FileNotFoundError:
         return []
     return [Place(path=root / name) for name in names if _HEX.fullmatch(name)]
@@ -96,18 +96,27 @@ def read_tail(path: Path, limit: int) -> str:
         return file.read(limit).decode(errors="replace")
 
 
-def write_once(path: Path, content: bytes) -> bool:
-    """Put a file in its place, whole or not at all; False when there was one already."""
+def write_once(path: Path, content: bytes, *, lasting: bool = False) -> bool:
+    """Put a file in its place, whole or not at all; False when there was one already. `lasting`: on disk on return."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     try:
         os.link(draft, path, follow_symlinks=False)
+        if lasting:
+            for made in (path, path.parent, path.parent.parent):
+                _sync(made)
     except FileExistsError:
         return False
     finally:
         draft.unlink()
     return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

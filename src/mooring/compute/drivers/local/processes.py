@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ def alive(process: Identity, boot: str) -> bool:
 
 
 @contextmanager
-def held(process: Identity, boot: str) -> Iterator[int | None]:
+def held(process: Identity, boot: str) -> Generator[int | None]:
     """A pidfd of that very process, or None when it is gone."""
     try:
         descriptor = os.pidfd_open(process.pid)
@@ -107,19 +107,19 @@ def children(pid: int) -> list[int]:
 
 
 def seeing(name: str) -> list[int]:
-    """Every process in whose mounts `name` is a directory: what a run's processes have in common whoever their parent is.
+    """Every process in whose mounts `name` is a directory: what a run's processes share, whoever their parent is.
     Those we may not look into are not ours."""
     wanted = f"/{name}/".encode()
     found: list[int] = []
-    for entry in os.listdir(_PROC):
-        if not entry.isdecimal():
+    for entry in _PROC.iterdir():
+        if not entry.name.isdecimal():
             continue
         try:
-            mounts = (_PROC / entry / "mountinfo").read_bytes()
+            mounts = (entry / "mountinfo").read_bytes()
         except OSError:
             continue
         if wanted in mounts:
-            found.append(int(entry))
+            found.append(int(entry.name))
     return found
 
 

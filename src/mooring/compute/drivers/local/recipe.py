@@ -67,8 +67,8 @@ HOME = "/home/agent"
 INSIDE = "/run/mooring"
 # Tells the control plane that the sandbox stands (descriptor 7), closes that, and becomes the program.
 _READY = 'printf r >&7; exec 7>&-; exec "$@"'
-# Already root of a user and a mount namespace of its own: lays the workspace over its lower directory, then goes on. As text,
-# for the reason the shim is.
+# Already root of a user and a mount namespace of its own: lays the workspace over its lower directory, then goes on. As
+# text, for the reason the shim is.
 _ENTER = 'o=$1 t=$2; shift 2; if [ -n "$o" ]; then mount -n -i -t overlay -o "$o" overlay "$t" || exit 1; fi; exec "$@"'
 # mount(8) and overlayfs give these a meaning of their own.
 _MOUNTABLE = re.compile(r"/[^,:\\\"'\s]*")
@@ -192,14 +192,14 @@ def _kernel(host: Host, settings: LocalSettings) -> tuple[str, ...]:
     for name in host.hidden_directories:
         words += ["--size", "4096", "--perms", "0555", "--tmpfs", f"/proc/{name}", "--remount-ro", f"/proc/{name}"]
     words += ["--dev", "/dev"]
-    words += ["--size", str(settings.shared_memory_bytes), "--perms", "1777", "--tmpfs", "/dev/shm"]
+    words += ["--size", str(settings.shared_memory_bytes), "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108 - inside the sandbox
     return (*words, "--remount-ro", "/dev")
 
 
 def _scratch(settings: LocalSettings) -> tuple[str, ...]:
     size = str(settings.tmp_bytes)
     return (
-        *("--size", size, "--perms", "1777", "--tmpfs", "/tmp"),
+        *("--size", size, "--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108 - inside the sandbox
         *("--size", str(16 << 20), "--perms", "0755", "--tmpfs", "/run"),
     )
 
@@ -213,6 +213,6 @@ def _environment() -> tuple[str, ...]:
         "LOGNAME": "agent",
         "SHELL": "/bin/sh",
         "LANG": "C.UTF-8",
-        "TMPDIR": "/tmp",
+        "TMPDIR": "/tmp",  # noqa: S108 - inside the sandbox
     }
     return tuple(word for name, value in variables.items() for word in ("--setenv", name, value))

@@ -12,14 +12,14 @@ from mooring.base.errors import Unavailable
 from mooring.compute.drivers.base import Limits, RunId, RunSpec
 from mooring.compute.drivers.local import ending
 from mooring.compute.drivers.local.engine import Engine
-from mooring.compute.drivers.local.launch import claim_start, launch, prepare
-from mooring.compute.drivers.local.place import Place, place_of, read_bounded, read_tail
+from mooring.compute.drivers.local.launch import claim_start, launch, prepare, tidy
+from mooring.compute.drivers.local.place import Place, place_of, places, read_bounded, read_tail
 from mooring.compute.drivers.local.processes import boot_id, gone, held
 from mooring.compute.drivers.local.state import look
 
 _SOURCE = "inside.py"
 # Fewer answers than this would be a probe that did not try everything.
-TRIED = 19
+TRIED = 21
 
 
 async def prove(engine: Engine) -> None:
@@ -27,6 +27,7 @@ async def prove(engine: Engine) -> None:
     root = engine.settings.root / ".selftest"
     root.mkdir(mode=0o711, exist_ok=True)
     root.chmod(0o711)
+    await _clear(replace(engine, settings=replace(engine.settings, root=root)))
     name = f"selftest-{os.getpid()}-{token_hex(8)}"
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind(f"\0{name}")
@@ -56,8 +57,18 @@ def judge(answers: dict[str, str]) -> None:
         raise Unavailable(f"the self-test tried {len(answers)} of {TRIED} things: isolation is not proven")
 
 
+async def _clear(engine: Engine) -> None:
+    """Take away what self-tests left whose control plane was killed in the middle of one."""
+    tidy(engine.settings.root)
+    for place in places(engine.settings.root):
+        seen = look(place)
+        if seen is None or not seen.starter_alive:
+            await ending.stop(engine, place, timedelta(0))
+            await ending.remove(engine, place, seen)
+
+
 async def _answers(engine: Engine, place: Place, spec: RunSpec) -> dict[str, str]:
-    prepare(engine, place, spec, Limits())
+    prepare(engine, place, spec)
     assert claim_start(place)
     await launch(engine, place, spec, Limits())
     seen = look(place)

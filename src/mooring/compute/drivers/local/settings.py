@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mooring.base.unprivileged import ProcessUser
@@ -19,7 +19,7 @@ class LocalSettings:
     # More starts at once than this, times the cores, only make each of them slower.
     starts_per_core: int = 3
     # Asked for where a spec asks for nothing, as far as this machine enforces them.
-    default_limits: Limits = Limits()
+    default_limits: Limits = field(default_factory=Limits)
     python: Path = Path("/usr/bin/python3")
     # What runs as PID 1 instead of the runner; tests put a probe there.
     program: tuple[str, ...] | None = None

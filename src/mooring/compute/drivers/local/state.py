@@ -39,13 +39,15 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Everything known about a run at one moment. `inner` is the exit code of the program itself, told by bubblewrap only
-    when the program was really started; `first` its process id on the host."""
+    """Everything known about a run at one moment. `inner` is the exit code of the program itself, told by bubblewrap
+    only when the program was really started; `first` its process id on the host."""
 
     entry: Entry
     started: bool
     starter_alive: bool
     stopping: bool
+    # The claim was taken by someone who is not a shim, so that no shim can take it any more.
+    barred: bool
     shim: Identity | None
     shim_alive: bool
     same_boot: bool
@@ -89,6 +91,7 @@ def look(place: Place) -> Seen | None:
         started=(place.path / "started").exists(),
         starter_alive=starter_alive,
         stopping=(place.path / "stopping").exists(),
+        barred=shim is None and (place.shim / "claim").exists(),
         shim=shim,
         shim_alive=shim_alive,
         same_boot=shim is None or shim.boot == boot,
@@ -97,6 +100,11 @@ def look(place: Place) -> Seen | None:
         first=_number(status, "child-pid"),
         last_words=read_tail(place.log, 2000).strip(),
     )
+
+
+def undecided(seen: Seen) -> bool:
+    """Whether a shim may or may not be about to begin, and nobody is left who knows."""
+    return seen.started and seen.shim is None and not seen.barred and not seen.starter_alive
 
 
 def conclude(seen: Seen) -> Observed:
@@ -121,13 +129,19 @@ def _state(seen: Seen) -> tuple[State, Ending | None, str]:
         return State.EXITED, ending, detail
     if seen.shim_alive:
         return State.RUNNING, None, ""
-    if seen.shim is None and seen.starter_alive:
+    if seen.shim is None and seen.starter_alive and not seen.barred:
         return State.PENDING, None, ""
+    return State.LOST, None, _loss(seen)
+
+
+def _loss(seen: Seen) -> str:
+    if seen.shim is None and seen.stopping:
+        return "it was stopped before it began"
     if seen.shim is None:
-        return State.LOST, None, "the control plane ended while it started this run; it was not started again"
+        return "the control plane ended while it started this run; it was not started again"
     if not seen.same_boot:
-        return State.LOST, None, "the machine was restarted while this run was running"
-    return State.LOST, None, "the shim that watched this run was killed from outside; the sandbox died with it"
+        return "the machine was restarted while this run was running"
+    return "the shim that watched this run was killed from outside; the sandbox died with it"
 
 
 def _ending(seen: Seen, record: Exit) -> tuple[Ending, str]:
@@ -183,7 +197,7 @@ def _exit(place: Place) -> Exit | None:
 
 
 def _status(place: Place) -> dict[str, object]:
-    """bubblewrap's words: JSON objects, one after the other, each with some of the facts."""
+    """Bubblewrap's words: JSON objects, one after the other, each with some of the facts."""
     words: dict[str, object] = {}
     for line in (read_bounded(place.shim / "status.json", _LIMIT) or b"").splitlines():
         words.update(_object(line) or {})

@@ -3,9 +3,10 @@
 Each entry: name, number on x86_64, number on aarch64 (- where it does not exist). Source: the kernel's
 arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 
-Not here on purpose: namespaces and mounts (unshare, setns, mount, fsopen, pivot_root …), clone3 (its flags lie in memory,
-where a filter cannot look; the C library falls back to clone), io_uring, userfaultfd, bpf, perf_event_open, the keyrings,
-open_by_handle_at, pidfd_getfd, memfd_secret, fanotify, modules, kexec, clocks, swap, quotas, syslog, iopl, modify_ldt.
+Not here on purpose: namespaces and mounts (unshare, setns, mount, fsopen, pivot_root …), clone3 (its flags lie in
+memory, where a filter cannot look; the C library falls back to clone), io_uring, userfaultfd, bpf, perf_event_open, the
+keyrings, open_by_handle_at, pidfd_getfd, memfd_secret, fanotify, modules, kexec, clocks, swap, quotas, syslog, iopl,
+modify_ldt.
 """
 
 ALLOWED = """
