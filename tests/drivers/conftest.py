@@ -94,7 +94,8 @@ class Desk:
         return self.driver("/usr/bin/python3", "-I", "-S", "-c", PRELUDE + source, **settings)
 
     def spec(self, **fields: Any) -> RunSpec:
-        return RunSpec(**{"run": self.ids(), "image": "host", "token": "made-up-token", **fields})
+        whole: dict[str, Any] = {"run": self.ids(), "image": "host", "token": "made-up-token", **fields}
+        return RunSpec(**whole)
 
     async def heard(self) -> str:
         """The next word a run told."""

@@ -1,4 +1,4 @@
-"""What every driver promises, whatever its engine. A new driver adds its desk to `ENGINES` and passes these unchanged."""
+"""What every driver promises, whatever its engine. A new driver adds its desk to `ENGINES` and passes all of these."""
 
 import asyncio
 from datetime import timedelta
