@@ -1,0 +1,136 @@
+"""Ending a run and taking away what it left. All of it may be done again after a crash at any point."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from mooring.base.errors import Unavailable
+from mooring.compute.drivers.local import cgroups, processes
+from mooring.compute.drivers.local.engine import Engine, output
+from mooring.compute.drivers.local.place import GIVEN, Place, write_once
+from mooring.compute.drivers.local.processes import boot_id, held, identity_of_self
+from mooring.compute.drivers.local.state import Seen, identity_json, look
+
+# Killing is the kernel's work of milliseconds; a process that hangs in it must not hang the caller for ever.
+_KILL_SECONDS = 20.0
+
+
+async def stop(engine: Engine, place: Place, grace: timedelta) -> None:
+    seen = look(place)
+    if seen is None or seen.exit is not None:
+        return
+    write_once(place.path / "stopping", b"")
+    write_once(place.path / "started", identity_json(identity_of_self()))
+    if bar(place):
+        return
+    # It did begin: the claim is there, whole.
+    seen = look(place)
+    if seen is not None and not seen.barred and not await _ask(engine, seen, grace):
+        await sweep(engine, place, seen)
+
+
+def bar(place: Place) -> bool:
+    """Take the claim before a shim does, so that none ever begins; False when it is taken."""
+    return write_once(place.shim / "claim", b'{"barred": true}\n')
+
+
+async def _ask(engine: Engine, seen: Seen, grace: timedelta) -> bool:
+    """SIGTERM to the first process, SIGKILL to all after `grace`; True when the shim has told the end."""
+    if seen.shim is None:
+        return False
+    with held(seen.shim, boot_id()) as shim:
+        if shim is None:
+            return False
+        _signal_first(engine, seen, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace.total_seconds()):
+                await processes.gone(shim)
+                return True
+        if not _signal_first(engine, seen, signal.SIGKILL):
+            # The sandbox does not stand yet, or its parent is stuck: everything below the shim goes.
+            for pid in _ours(engine, processes.children(seen.shim.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        try:
+            async with asyncio.timeout(_KILL_SECONDS):
+                await processes.gone(shim)
+        except TimeoutError:
+            processes.tell(shim, signal.SIGKILL)
+            return False
+        return True
+
+
+def _signal_first(engine: Engine, seen: Seen, number: signal.Signals) -> bool:
+    """Tell the sandbox's PID 1. What bubblewrap wrote is believed only as far as the process tree agrees."""
+    if seen.first is None or seen.shim is None:
+        return False
+    try:
+        descriptor = os.pidfd_open(seen.first)
+    except ProcessLookupError:
+        return False
+    try:
+        above = processes.parent(seen.first)
+        if above is None or processes.parent(above) != seen.shim.pid or not _ours(engine, [seen.first]):
+            return False
+        processes.tell(descriptor, number)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+async def sweep(engine: Engine, place: Place, seen: Seen) -> None:
+    """End every process of a run whose shim cannot do it any more. Raises Unavailable when one does not die."""
+    try:
+        async with asyncio.timeout(_KILL_SECONDS):
+            # A process may fork while we look; it cannot do so for ever once its parents are dead.
+            while strays := _ours(engine, {*cgroups.members(seen.entry.cgroups), *processes.seeing(place.name)}):
+                await processes.end_all(strays)
+    except TimeoutError:
+        raise Unavailable(f"processes of {seen.entry.run} do not die", run=seen.entry.run) from None
+
+
+def _ours(engine: Engine, pids: Iterable[int]) -> list[int]:
+    """Only what runs as the run user is ever signalled: a forged file must not aim us at another process."""
+    return [pid for pid in pids if processes.user_of(pid) == engine.settings.user.uid]
+
+
+async def remove(engine: Engine, place: Place, seen: Seen | None) -> None:
+    """Take away groups and files. The run user's own files are taken away as the run user."""
+    if seen is not None:
+        if seen.exit is None or seen.inner is None:
+            await sweep(engine, place, seen)
+        if not cgroups.remove(seen.entry.cgroups):
+            await sweep(engine, place, seen)
+            cgroups.remove(seen.entry.cgroups)
+    await erase(engine, place.path)
+
+
+async def erase(engine: Engine, path: Path) -> None:
+    """Remove a run's directory: what the run made as the run user, our own few files ourselves."""
+    prefix = engine.settings.user.prefix()
+    inside = [str(path / name / "") for name in GIVEN if (path / name).is_dir()]
+    if inside:
+        empty = 'for d; do find "$d" -mindepth 1 -maxdepth 1 -exec rm -rf -- {} + || exit 1; done'
+        status, _ = await output(*prefix, "sh", "-c", empty, "sh", *inside)
+        if status != 0:
+            # A directory without rights for its owner stops rm; overlayfs makes one, and a run may make more.
+            await output(*prefix, "chmod", "-R", "u+rwX", *inside)
+            status, said = await output(*prefix, "sh", "-c", empty, "sh", *inside)
+            if status != 0:
+                raise Unavailable(f"{path} cannot be removed: {said[-300:]}")
+    for name in GIVEN:
+        with contextlib.suppress(FileNotFoundError):
+            (path / name).rmdir()
+    # run.json goes last: as long as it is there, the run is listed and can be removed again.
+    with contextlib.suppress(FileNotFoundError):
+        _unlink_all(path)
+
+
+def _unlink_all(path: Path) -> None:
+    for file in sorted(path.iterdir(), key=lambda file: file.name == "run.json"):
+        file.unlink()
+    path.rmdir()
