@@ -1,0 +1,191 @@
+"""The one life of a run, from its assignment to its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from .errors import Over, Unready
+from .files import Scratch, write_all
+from .git import Git
+from .link import Answered, Away, Link, Refused, insist, packed
+from .loop import Loop
+from .main import EXIT, MARKER, SPOOL
+from .mask import Mask
+from .process import Processes, ending
+from .run import Run
+from .secrets import deliver
+from .spool import Spool
+from .tasks import Tasks
+from .transcript import Sender, Transcript
+from .workspace import Workspace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .words import Assignment, Outcome
+
+    Done = tuple[Outcome, "str | None", "int | None"]
+
+CODES: Mapping[Outcome, int] = {"succeeded": 0, "failed": 1, "timeout": 124, "cancelled": 143, "paused": 75}
+# The runner could not do its work: no assignment, no token, a second start.
+UNABLE = 70
+# How long the end waits for a control plane that is away. What is not sent by then is in the spool.
+FAREWELL_SECONDS = 15.0
+HARVEST_SECONDS = 300.0
+_FIRST_SPOOL_BYTES = 1 << 26
+
+
+class Life:
+    """The one life of a run."""
+
+    def __init__(self, token: str, link: str, began: float) -> None:
+        self._began = began
+        self._durations: dict[str, float] = {}
+        self._loop = Loop()
+        self._processes = Processes(self._loop.wake)
+        self._link = Link(link, token)
+        self._spool = Spool(SPOOL, _FIRST_SPOOL_BYTES)
+        self._transcript = Transcript(self._spool, Mask({}))
+        self._sender = Sender(self._link.twin(), self._spool, self._loop.wake)
+        self._run: Run | None = None
+
+    def lead(self) -> int:
+        self._processes.listen()
+        self._sender.begin()
+        if os.fstat(MARKER).st_size:
+            return self._report_only()
+        try:
+            assignment = self._assignment()
+        except (Answered, Refused, ValueError, KeyError) as error:
+            return self._give_up(f"there is no assignment: {error}")
+        outcome: Outcome = "failed"
+        reason: str | None = None
+        code: int | None = None
+        try:
+            outcome, reason, code = self._work(assignment)
+        except Over as over:
+            outcome, reason = over.outcome, over.reason
+        except (Unready, Answered, Refused) as error:
+            reason = str(error)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            # Whatever it is, the run must end with a report and without a process left.
+            reason = f"the runner failed: {type(error).__name__}: {error}"
+        return self._end(assignment, outcome, reason, code)
+
+    def _assignment(self) -> Assignment:
+        assignment: Assignment = json.loads(insist(lambda: self._link.ask("GET", "/link/v1/assignment")))
+        self._spool.limit(assignment["limits"]["spool_bytes"])
+        self._run = Run(assignment, self._loop, self._processes, self._transcript, self._sender, self._began)
+        return assignment
+
+    def _work(self, assignment: Assignment) -> Done:
+        run = self._ready()
+        self._scratch = Scratch("/tmp")  # noqa: S108 - the instance's own, and random below
+        self._git = Git(self._loop, self._processes, run.environment["PATH"])
+        run.listen(self._link.twin())
+        run.transcript.emit("session.phase", phase="preparing")
+        Workspace(self._link, self._git, self._scratch).prepare(assignment)
+        self._durations["prepare"] = time.monotonic() - self._began
+        # From this byte on the agent may have been started: nobody starts it again.
+        write_all(MARKER, b"started\n")
+        run.transcript.emit("session.phase", phase="running")
+        run.touch()
+        if assignment["kind"] == "command":
+            return self._command(assignment)
+        failed = Tasks(run, self._scratch).all()
+        return ("failed", failed, 1) if failed else ("succeeded", None, 0)
+
+    def _ready(self) -> Run:
+        """The run with its environment. Secrets are acknowledged here, before any child exists."""
+        run = self._run
+        assert run is not None
+        secrets = deliver(self._link)
+        run.transcript.mask = Mask(secrets.values)
+        run.base_environment(secrets.variables)
+        return run
+
+    def _command(self, assignment: Assignment) -> Done:
+        run = self._run
+        assert run is not None
+        words = ("sh", "-c", assignment["command"] or "")
+        code = run.child(words, run.environment, assignment["workdir"], run.logs(), None)
+        return ("succeeded", None, 0) if code == 0 else ("failed", ending(code), code)
+
+    def _end(self, assignment: Assignment, outcome: Outcome, reason: str | None, code: int | None) -> int:
+        """Kill what is left, take what was made, report, and leave."""
+        run = self._run
+        assert run is not None
+        run.end_children()
+        self._durations.setdefault("prepare", time.monotonic() - self._began)
+        self._durations["tasks"] = time.monotonic() - self._began - self._durations["prepare"]
+        if reason:
+            run.transcript.emit("error", reason=reason)
+        harvest_began = time.monotonic()
+        commits, patch = [], None
+        try:
+            commits, patch = self._harvest(assignment, outcome)
+        except Refused as refused:
+            run.transcript.note(f"nothing more can be sent: {refused}")
+        self._durations["harvest"] = time.monotonic() - harvest_began
+        exit_code = code if code is not None else CODES[outcome]
+        report: dict[str, object] = {
+            "outcome": outcome, "reason": reason, "exit_code": exit_code, "last_message": run.last_message,
+            "tasks": run.reports, "usage": run.usage, "commits": commits, "patch": patch,
+            "durations": {name: round(seconds, 3) for name, seconds in self._durations.items()},
+        }  # fmt: skip
+        self._report(report)
+        return exit_code if 0 <= exit_code < 256 else 128 - exit_code  # noqa: PLR2004 - a process' exit status
+
+    def _harvest(self, assignment: Assignment, outcome: Outcome) -> tuple[list[dict[str, str]], dict[str, int] | None]:
+        from .harvest import Harvest  # noqa: PLC0415 - only the end needs it
+
+        # Nothing was started: there is nothing to take.
+        if not os.fstat(MARKER).st_size:
+            return [], None
+        seconds = assignment["grace"] if outcome == "cancelled" else HARVEST_SECONDS
+        harvest = Harvest(
+            self._link, self._git, self._scratch, self._transcript, assignment["limits"], time.monotonic() + seconds
+        )
+        writable = [one for one in assignment["repositories"] if not one["read_only"]]
+        for number, repository in enumerate(writable):
+            try:
+                harvest.repository(repository, f"-{number}" if number else "")
+            except (Unready, OSError) as error:
+                self._transcript.emit("error", reason=f"{repository['path']}: its changes were not taken: {error}")
+            # git read what an agent wrote; whatever that started must not meet what comes next.
+            self._processes.end_all(time.monotonic() + 10.0)
+        harvest.outputs(assignment["outputs"])
+        return harvest.commits, harvest.patch
+
+    def _report(self, report: dict[str, object]) -> None:
+        """To the descriptor first: whoever supervises us has it even when nobody answers."""
+        body = packed(self._transcript.mask.deep(report))
+        self._transcript.flush()
+        if not os.fstat(EXIT).st_size:
+            write_all(EXIT, body + b"\n")
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        if not self._sender.finish(FAREWELL_SECONDS):
+            print("runner: not all events could be sent; they are in the spool", file=sys.stderr)
+        try:
+            insist(lambda: self._link.ask("POST", "/link/v1/exit", body, timeout=FAREWELL_SECONDS), deadline)
+        except (Answered, Away, Refused) as error:
+            print(f"runner: the report could not be sent: {error}", file=sys.stderr)
+
+    def _report_only(self) -> int:
+        """A second start. What the first one did is not known here, so nothing is done again."""
+        if os.fstat(EXIT).st_size:
+            self._sender.finish(FAREWELL_SECONDS)
+            return UNABLE
+        return self._give_up("the runner was started again: how far the first start came is in the transcript")
+
+    def _give_up(self, reason: str) -> int:
+        print(f"runner: {reason}", file=sys.stderr)
+        self._report({
+            "outcome": "failed", "reason": reason, "exit_code": UNABLE, "last_message": None, "tasks": [], "usage": {},
+            "durations": {}, "commits": [], "patch": None,
+        })  # fmt: skip
+        return UNABLE

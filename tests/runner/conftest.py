@@ -1,0 +1,122 @@
+"""A runner as a driver starts it: the built zipapp under the system's Python, with its descriptors and no paths."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mooring.runner.build import build
+from runner.plane import TOKEN, Json, Plane
+
+PYTHON = "/usr/bin/python3"
+
+
+class Started:
+    """A started runner and the three files a shim would hold."""
+
+    def __init__(self, place: Path, process: subprocess.Popen[bytes]) -> None:
+        self.place = place
+        self.process = process
+
+    def ended(self, seconds: float = 60) -> int:
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def said(self) -> str:
+        """The runner's own log: it must stay empty of anything but its last words."""
+        return (self.place / "runner.log").read_text()
+
+
+class Berth:
+    """Where a run happens: its directories, its control plane, and how it is started."""
+
+    def __init__(self, place: Path, zipapp: Path) -> None:
+        self.place = place
+        self.zipapp = zipapp
+        self.home, self.workdir, self.outputs = place / "home", place / "work", place / "outputs"
+        for directory in (self.home, self.workdir, self.outputs):
+            directory.mkdir()
+        self.plane = Plane(place / "link.sock")
+        self.plane.assignment = self._assignment()
+        self.started: list[Started] = []
+
+    def _assignment(self) -> Json:
+        return {
+            "run": "run_1", "kind": "session", "session": "ses_1", "workdir": str(self.workdir), "home": str(self.home),
+            "outputs": str(self.outputs), "environment": {"GREETING": "hello"}, "repositories": [], "skills": [],
+            "instructions": "", "opening": "", "agent": agent("shell"), "tasks": [], "timeout": 120.0,
+            "idle_timeout": None, "grace": 2.0, "interactive": False, "permission_policy": "allow",
+            "limits": {"line_bytes": 65536, "task_output_bytes": 8388608, "spool_bytes": 67108864,
+                       "artifact_bytes": 268435456, "artifacts": 100},
+            "command": None,
+        }  # fmt: skip
+
+    def tasks(self, *tasks: Json) -> None:
+        self.plane.assignment["tasks"] = [
+            {"number": number, "name": f"task {number}", "check": None, "max_attempts": 1, "timeout": None,
+             "continue_on_failure": False, "agent": None, "path": None, **task}
+            for number, task in enumerate(tasks)
+        ]  # fmt: skip
+
+    def assign(self, **changes: object) -> None:
+        self.plane.assignment.update(changes)
+
+    def start(self) -> Started:
+        """Start the runner with descriptors 0 to 6 as docs/link.md says."""
+        read, write = os.pipe()
+        os.write(write, TOKEN.encode() + b"\n")
+        os.close(write)
+        log = os.open(self.place / "runner.log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        kept = [os.open(self.place / name, os.O_RDWR | os.O_CREAT | os.O_APPEND) for name in ("spool", "marker", "exit")]
+        process = _spawn(
+            [PYTHON, "-I", "-S", str(self.zipapp)],
+            [os.open("/dev/null", os.O_RDONLY), log, log, read, *kept],
+            {"PATH": "/usr/bin:/bin", "MOORING_LINK": str(self.plane.socket)},
+        )
+        self.started.append(Started(self.place, process))
+        return self.started[-1]
+
+    def lead(self) -> int:
+        """Start it and wait for its end."""
+        return self.start().ended()
+
+
+def _spawn(command: list[str], descriptors: list[int], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Popen with exactly these descriptors as 0, 1, 2, …: a small shell puts them in their places."""
+    high = [os.dup(one) for one in descriptors]
+    moves = " ".join(f"{number}<&{one}" if number in (0, 3) else f"{number}>&{one}" for number, one in enumerate(high))
+    closes = " ".join(f"{one}<&-" for one in high if one > 6)
+    script = f'exec {moves}; exec {closes}; exec "$@"' if closes else f'exec {moves}; exec "$@"'
+    # dash reads one digit before <& only, so the higher ones need bash.
+    process = subprocess.Popen(["bash", "-c", script, "start", *command], pass_fds=high, env=environment)
+    for one in {*descriptors, *high}:
+        os.close(one)
+    return process
+
+
+def agent(runtime: str, *command: str, **settings: Any) -> Json:
+    return {"runtime": runtime, "command": list(command), "model": None, "settings": settings}
+
+
+@pytest.fixture(scope="session")
+def zipapp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("zipapp") / "runner.pyz"
+    build(target)
+    return target
+
+
+@pytest.fixture
+def berth(tmp_path: Path, zipapp: Path) -> Iterator[Berth]:
+    made = Berth(tmp_path, zipapp)
+    made.plane.begin()
+    yield made
+    for started in made.started:
+        if started.process.poll() is None:
+            started.kill()
+    made.plane.go_away()
