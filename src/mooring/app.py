@@ -1,9 +1,13 @@
 """What a running process holds. Types only: wiring fills it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mooring.base.clock import Clock
 from mooring.base.db import Database
+from mooring.base.git import Mirrors
+from mooring.compute.drivers.base import Driver
+from mooring.files.keep import Kept
 from mooring.settings import Settings
 
 
@@ -14,3 +18,11 @@ class App:
     settings: Settings
     database: Database
     clock: Clock
+    blobs: Kept
+    # Signs what only this installation may make: the tokens of runs' links.
+    link_key: bytes
+    # Names this data directory: runs whose inputs lie here are made here.
+    place: str
+    # Empty in a process that only serves.
+    drivers: Mapping[str, Driver]
+    mirrors: Mirrors

@@ -36,6 +36,8 @@ class Settings:
     starts_per_core: int = 2
     # Whether repositories may be named by file: URLs (they are read as the control plane's run user).
     allow_file_repositories: bool = False
+    # Hosts at private addresses that repositories may be fetched from, separated by spaces.
+    git_hosts: str = ""
     # How long fetching one repository may take, and how large it may be.
     git_timeout: float = 600.0
     git_bytes: int = 4 << 30

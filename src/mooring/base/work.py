@@ -40,7 +40,8 @@ class Applied:
 class Loop:
     """One kind of work.
 
-    `ready` selects the ids (column `id`) that want a step, oldest first, without parameters or locks. `step` is a
+    `ready` selects the ids (column `id`) that want a step, oldest first, without locks; it may name $5 for `place`, the
+    data directory this process works in. `step` is a
     contact. `wakes` are the hints that make the loop look at once. `at_once` bounds the steps in flight.
     """
 
@@ -49,6 +50,7 @@ class Loop:
     step: Callable[[str], Awaitable[Applied]]
     wakes: tuple[str, ...]
     at_once: int = 8
+    place: str | None = None
     poll: timedelta = POLL
 
 
@@ -186,7 +188,8 @@ WHERE loop = $1 AND resource_id = $2 AND token = $3
 
 async def _claim(tx: Tx, loop: Loop, token: UUID, most: int) -> list[str]:
     """Take up to `most` of what is ready and free."""
-    return await tx.values(str, _CLAIM.replace("{ready}", loop.ready), loop.name, most, token, LEASE)
+    bound = [] if loop.place is None else [loop.place]
+    return await tx.values(str, _CLAIM.replace("{ready}", loop.ready), loop.name, most, token, LEASE, *bound)
 
 
 async def look_again(tx: Tx, loop: LiteralString, identifier: str) -> None:

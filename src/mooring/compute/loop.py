@@ -45,12 +45,20 @@ class Runs:
     link_key: bytes
     grace: timedelta
     at_once: int
+    place: str
     tasks: asyncio.TaskGroup
     watched: set[RunId] = field(default_factory=set[RunId])
 
     def loop(self) -> Loop:
         """The loop to give to the worker."""
-        return Loop(name=runs.LOOP, ready=store.UNCLEARED, step=self.step, wakes=("runs",), at_once=self.at_once)
+        return Loop(
+            name=runs.LOOP,
+            ready=store.UNCLEARED,
+            step=self.step,
+            wakes=("runs",),
+            at_once=self.at_once,
+            place=self.place,
+        )
 
     async def step(self, identifier: str) -> Applied:
         """One thing for one run."""

@@ -20,13 +20,14 @@ async def create(
     tx: Tx,
     actor: Actor,
     *,
+    place: str,
     spec: Mapping[str, object],
     assignment: Mapping[str, object],
     engine: str,
     session_id: str | None,
     compute_instance_id: str | None,
 ) -> Run:
-    """A run that is to be. Its assignment is completed with its id. Raises Clash when the session has a living one."""
+    """A run that is to be, made by the workers of the data directory `place`. Its assignment is completed with its id. Raises Clash when the session has a living one."""
     run = await ledger.insert(
         tx,
         actor,
@@ -44,7 +45,7 @@ async def create(
             "spec": spec,
         },
     )
-    await store.make_link(tx, run.id, {**assignment, "run": run.id})
+    await store.make_link(tx, run.id, place, {**assignment, "run": run.id})
     return run
 
 

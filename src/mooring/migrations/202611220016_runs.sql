@@ -27,6 +27,8 @@ CREATE INDEX runs_newest ON runs (created_at DESC, id DESC) WHERE deleted_at IS 
 -- A run's link: what the runner fetches, what it acknowledged, what it reported; and when nothing was left of it.
 CREATE TABLE run_links (
     run_id TEXT COLLATE "C" PRIMARY KEY REFERENCES runs (id),
+    -- The data directory its inputs lie in: only workers of that directory make and watch it.
+    place TEXT NOT NULL,
     assignment JSONB NOT NULL CHECK (jsonb_typeof(assignment) = 'object'),
     environment_received_at TIMESTAMPTZ,
     report JSONB CHECK (jsonb_typeof(report) = 'object'),
@@ -34,7 +36,7 @@ CREATE TABLE run_links (
     released_at TIMESTAMPTZ,
     cleared_at TIMESTAMPTZ
 );
-CREATE INDEX run_links_uncleared ON run_links (run_id) WHERE cleared_at IS NULL;
+CREATE INDEX run_links_uncleared ON run_links (place, run_id) WHERE cleared_at IS NULL;
 
 -- What the control plane tells a run, in order.
 CREATE TABLE run_commands (

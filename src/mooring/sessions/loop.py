@@ -42,6 +42,7 @@ class Sessions:
     bounds: Bounds
     clock: Clock
     at_once: int
+    place: str
 
     def loop(self) -> Loop:
         """The loop to give to the worker."""
@@ -85,6 +86,7 @@ class Sessions:
         await runs.create(
             tx,
             SYSTEM,
+            place=self.place,
             spec={
                 "image": asked.image,
                 "inputs": [str(path) for path in prepared.bundles],

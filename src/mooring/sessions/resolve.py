@@ -14,19 +14,22 @@ async def resolve(tx: Tx, actor: Actor, session: Session, *, longest: float) -> 
     """Everything the session refers to. Raises Unfit, naming what is missing."""
     if session.workflow_id is None:
         raise Unfit("workflow_id: a session needs a workflow before it can start", field="workflow_id")
-    workflow = await catalog.WORKFLOWS.read(tx, actor, session.workflow_id)
+    workflow = await workflows.read(tx, actor, session.workflow_id)
     if workflow.agent_id is None:
         raise Unfit(f"the workflow {workflow.name!r} has no agent; set its agent_id", field="agent_id")
-    agent = await catalog.AGENTS.read(tx, actor, workflow.agent_id)
-    skills = await catalog.skills_of(tx, workflow.id)
-    tasks = [_task(task, goes_on) for task, goes_on in await catalog.tasks_of(tx, workflow.id)]
+    agent = await agents.read(tx, actor, workflow.agent_id)
+    skilled = [await skills.read(tx, actor, part.skill_id) for part in await workflow_skills.of(tx, workflow)]
+    asked = [
+        _task(await tasks.read(tx, actor, part.task_id), part.continue_on_failure)
+        for part in await workflow_tasks.of(tx, workflow)
+    ]
     if session.permission_policy is PermissionPolicy.ASK:
         raise Unfit(
             "permission_policy: 'ask' is not available in this version; use allow or deny", field="permission_policy"
         )
-    if not tasks and session.prompt:
+    if not asked and session.prompt:
         # The session's prompt is the one task then, and no opening beside it.
-        tasks = [AskedTask(id=None, name=session.name, prompt=session.prompt)]
+        asked = [AskedTask(id=None, name=session.name, prompt=session.prompt)]
         opening = [workflow.prompt]
     else:
         opening = [workflow.prompt, session.prompt]
@@ -37,8 +40,8 @@ async def resolve(tx: Tx, actor: Actor, session: Session, *, longest: float) -> 
         opening="\n\n".join(text for text in opening if text),
         repo_url=session.repo_url or workflow.repo_url,
         agent=_agent(agent),
-        skills=tuple(_skill(skill) for skill in skills),
-        tasks=tuple(tasks),
+        skills=tuple(_skill(skill) for skill in skilled),
+        tasks=tuple(asked),
         instance=instance,
         timeout=min(limit for limit in (session.timeout, instance.timeout, longest) if limit is not None),
         idle_timeout=session.idle_timeout,
@@ -81,7 +84,8 @@ async def _instance(tx: Tx, actor: Actor, session: Session) -> AskedInstance:
     """The instance the session runs on; the default one when it names none. Raises Denied, Missing."""
     if session.compute_instance_id is None:
         return AskedInstance()
-    found = await instances.operable(tx, actor, session.compute_instance_id)
+    found = await instances.read(tx, actor, session.compute_instance_id)
+    await require(tx, actor, Permission.OPERATE, instances.kind, found)
     return AskedInstance(
         id=found.id,
         name=found.name,

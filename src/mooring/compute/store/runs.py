@@ -26,21 +26,28 @@ RUNS = Kind(
             WHERE s.id = t.session_id AND {user} IN (s.created_by_user_id, s.assigned_user_id))
         OR t.created_by_user_id = {user}
     """,
-    searchable=("engine", "phase", "session_id", "compute_instance_id", "started_at", "ended_at"),
+    searchable=(
+        "engine", "phase", "session_id", "compute_instance_id", "started_at", "ended_at", "id", "created_at",
+        "updated_at", "version", "created_by_user_id",
+    ),
+    groups="""
+        SELECT c.group_id FROM runs r LEFT JOIN sessions s ON s.id = r.session_id
+        JOIN compute_instances c ON c.id = coalesce(r.compute_instance_id, s.compute_instance_id) WHERE r.id = $1
+    """,
     label="id",
 )  # fmt: skip
 
 UNCLEARED = """
     SELECT runs.id FROM run_links JOIN runs ON runs.id = run_links.run_id
-    WHERE run_links.cleared_at IS NULL
+    WHERE run_links.place = $5 AND run_links.cleared_at IS NULL
         AND (run_links.released_at IS NOT NULL OR runs.phase IN ('pending', 'starting', 'running', 'stopping'))
     ORDER BY runs.created_at, runs.id
 """
-"""Every run that is not over, or that is and may be cleared away."""
+"""Every run of the place $5 that is not over, or that is and may be cleared away."""
 
 
-async def make_link(tx: Tx, run_id: str, assignment: Mapping[str, object]) -> None:
-    await tx.run("INSERT INTO run_links (run_id, assignment) VALUES ($1, $2)", run_id, assignment)
+async def make_link(tx: Tx, run_id: str, place: str, assignment: Mapping[str, object]) -> None:
+    await tx.run("INSERT INTO run_links (run_id, place, assignment) VALUES ($1, $2, $3)", run_id, place, assignment)
 
 
 async def assignment(tx: Tx, run_id: str) -> dict[str, Any] | None:

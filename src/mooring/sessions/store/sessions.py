@@ -5,7 +5,12 @@ from typing import Any
 
 from mooring.access.actor import Family
 from mooring.audit.kinds import Kind
+from mooring.base import fields
 from mooring.base.db import Tx
+from mooring.catalog.kinds import WORKFLOW
+from mooring.catalog.source import repo_url
+from mooring.compute.kinds import COMPUTE_INSTANCE
+from mooring.identity.kinds import USER
 from mooring.sessions.entities import Artifact, Session, SessionTask
 from mooring.sessions.plan import Plan, Request
 
@@ -26,8 +31,13 @@ SESSIONS = Kind(
     """,
     searchable=(
         "name", "repo_url", "assigned_user_id", "workflow_id", "compute_instance_id", "phase", "wanted",
-        "retried_from", "forked_from", "started_at", "ended_at",
+        "retried_from", "forked_from", "started_at", "ended_at", "id", "created_at", "updated_at", "version",
+        "created_by_user_id",
     ),
+    parse={"name": fields.name, "repo_url": repo_url, "prompt": fields.text},
+    refers={"workflow_id": WORKFLOW, "compute_instance_id": COMPUTE_INSTANCE, "assigned_user_id": USER},
+    groups="SELECT c.group_id FROM sessions s JOIN compute_instances c ON c.id = s.compute_instance_id WHERE s.id = $1",
+    assigned="assigned_user_id",
 )  # fmt: skip
 
 ARTIFACTS = Kind(

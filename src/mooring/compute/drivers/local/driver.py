@@ -84,6 +84,11 @@ class LocalDriver:
             raise Unavailable(f"the exit report of {run} is over {_REPORT_BYTES} bytes", run=run)
         return content or None
 
+    def spool(self, run: RunId) -> Path | None:
+        """Every event the runner made, a JSON object a line; None when it made none."""
+        path = self.place(run).path / "spool"
+        return path if path.is_file() else None
+
     async def _ready(self) -> Engine:
         async with self._probing:
             if self._engine is None:

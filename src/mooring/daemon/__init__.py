@@ -1,0 +1,5 @@
+"""The server's commands: up, down, status, serve, work, migrate, doctor."""
+
+from mooring.daemon.commands import main
+
+__all__ = ["main"]

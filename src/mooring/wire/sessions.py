@@ -1,0 +1,120 @@
+"""Sessions, runs and transcripts, as they are sent."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from mooring.wire.base import Id, Name, Prompt, RepoUrl, Resource, Seconds
+
+SessionPhase = Literal[
+    "created", "pending", "preparing", "running", "waiting", "pausing", "paused", "completed", "failed", "cancelled"
+]
+RunPhase = Literal["pending", "starting", "running", "stopping", "succeeded", "failed", "stopped", "lost"]
+TaskPhase = Literal["pending", "running", "checking", "succeeded", "failed", "skipped"]
+PermissionPolicy = Literal["ask", "allow", "deny"]
+
+
+class NewSession(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A session to be. It stays editable until it is started; `start` does that at once. Timeouts in seconds."""
+
+    name: Name | None = None
+    repo_url: RepoUrl | None = None
+    prompt: Prompt | None = None
+    assigned_user_id: Id | None = None
+    workflow_id: Id | None = None
+    compute_instance_id: Id | None = None
+    timeout: Seconds | None = None
+    idle_timeout: Seconds | None = None
+    interactive: bool = False
+    permission_policy: PermissionPolicy = "allow"
+    start: bool = False
+
+
+class SessionTask(Struct, kw_only=True):
+    """One task of a session, by its place in the order (from 0)."""
+
+    number: int
+    name: str
+    phase: TaskPhase
+    attempts: int
+    exit_code: int | None
+    reason: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class Session(Resource, kw_only=True):
+    """An execution of a workflow."""
+
+    name: Name
+    repo_url: RepoUrl | None
+    prompt: Prompt | None
+    assigned_user_id: Id | None
+    workflow_id: Id | None
+    compute_instance_id: Id | None
+    phase: SessionPhase
+    wanted: Literal["run", "pause", "cancel"]
+    reason: str | None
+    plan_hash: str | None
+    timeout: Seconds | None
+    idle_timeout: Seconds | None
+    interactive: bool
+    permission_policy: PermissionPolicy
+    retried_from: Id | None
+    forked_from: Id | None
+    result: dict[str, Any] | None
+    output_filesystem_version_id: Id | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    tasks: list[SessionTask] = []
+
+
+class Run(Resource, kw_only=True):
+    """One life of an instance."""
+
+    compute_instance_id: Id | None
+    session_id: Id | None
+    engine: str
+    phase: RunPhase
+    wanted: Literal["running", "stopped"]
+    reason: str | None
+    exit_code: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class SessionEvent(Struct, kw_only=True):
+    """One event of a transcript. `number` counts from 1 without a gap; `type` and `data`: see docs/link.md."""
+
+    number: Annotated[int, Meta(ge=1)]
+    at: datetime
+    type: str
+    data: dict[str, Any]
+
+
+class SessionEventList(Struct, kw_only=True):
+    """A page of a transcript. `next` is the number to ask after, null at the end of what there is."""
+
+    kind: str
+    items: list[SessionEvent]
+    next: int | None
+
+
+class Artifact(Struct, kw_only=True):
+    """A file a session left. `withheld` says why its bytes are kept back, if they are."""
+
+    id: Id
+    name: str
+    size: int
+    sha256: str
+    created_at: datetime
+    href: str
+    withheld: str | None
+
+
+class ArtifactList(Struct, kw_only=True):
+    """Every artifact of a session, by name."""
+
+    kind: str
+    items: list[Artifact]

@@ -1,0 +1,151 @@
+"""Settings → App: opens, and closes in reverse. The only file that names concrete drivers, vaults and stores."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import AsyncGenerator, Generator
+from datetime import timedelta
+from pathlib import Path
+
+from mooring.app import App
+from mooring.base.clock import SystemClock
+from mooring.base.db import Database, connect
+from mooring.base.errors import Clash, Unavailable
+from mooring.base.git import GitLimits, Mirrors
+from mooring.base.hints import Hints
+from mooring.base.migrate import migrate, shipped
+from mooring.base.postgres import EmbeddedPostgres
+from mooring.base.unprivileged import process_user
+from mooring.compute.drivers.base import Driver
+from mooring.compute.drivers.local.driver import LocalDriver
+from mooring.compute.drivers.local.settings import LocalSettings
+from mooring.files.keep import in_directory
+from mooring.runner.build import build
+from mooring.settings import Settings
+
+_KEY_BYTES = 32
+
+
+@contextlib.contextmanager
+def data_directory(settings: Settings) -> Generator[Path]:
+    """The data directory, made and held: one `moor up` at a time. Raises Clash, Unavailable."""
+    data = settings.data
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        # Passed through by the users that PostgreSQL and the runs have; listed by nobody else.
+        data.chmod(0o711)
+        for name in ("tmp", "keys", "blobs"):
+            (data / name).mkdir(exist_ok=True, mode=0o700)
+        lock = (data / "lock").open("a")
+    except OSError as error:
+        raise Unavailable(f"cannot write the data directory {data}: {error.strerror}; choose another with --data") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            says = f"another `moor up` already works in {data}; `moor status` shows it, `moor down` ends it"
+            raise Clash(says, data=str(data)) from error
+        yield data
+
+
+def embedded(settings: Settings) -> EmbeddedPostgres:
+    """The PostgreSQL of the data directory."""
+    directory = settings.data / "postgres"
+    return EmbeddedPostgres(directory=directory, user=process_user("mooring-db"), throw_away=settings.throw_away)
+
+
+@contextlib.asynccontextmanager
+async def database_of(settings: Settings, *, migrated: bool) -> AsyncGenerator[Database]:
+    """The database, brought to the current schema where asked; the embedded one is started, and stopped at the end."""
+    server = embedded(settings) if settings.database_url is None else None
+    if server is not None:
+        await server.start()
+    try:
+        url = settings.database_url or embedded(settings).url()
+        owner_url = settings.database_owner_url or (server.url("mooring_owner") if server else url)
+        if migrated:
+            await _migrate(owner_url, application="mooring" if server else None)
+        database = await connect(url, hints=Hints())
+        try:
+            yield database
+        finally:
+            await database.close()
+    finally:
+        if server is not None:
+            server.stop()
+
+
+async def _migrate(url: str, *, application: str | None) -> None:
+    owner = await connect(url, hints=Hints(), most=1)
+    try:
+        await migrate(owner, migrations=shipped(), application=application)
+    finally:
+        await owner.close()
+
+
+def open_app(settings: Settings, database: Database, *, works: bool) -> App:
+    """The parts of a process; with `works`, also what makes and watches runs."""
+    user = process_user("mooring-run")
+    return App(
+        settings=settings,
+        database=database,
+        clock=SystemClock(),
+        blobs=in_directory(settings.data / "blobs"),
+        link_key=_key(settings.data / "keys" / "link.key"),
+        place=_key(settings.data / "keys" / "place").hex()[:16],
+        drivers=drivers_of(settings) if works else {},
+        mirrors=Mirrors(directory=settings.data / "git", user=user, limits=_git_limits(settings)),
+    )
+
+
+def link_socket(settings: Settings) -> Path:
+    """Where the runs of this machine reach the control plane. The directory is bound into every sandbox."""
+    directory = settings.data / "link"
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o711)
+    return directory / "link.sock"
+
+
+def drivers_of(settings: Settings) -> dict[str, Driver]:
+    """The engines of this machine, by name."""
+    runner = settings.data / "runner.pyz"
+    fresh = runner.with_suffix(".new")
+    build(fresh)
+    fresh.chmod(0o644)
+    fresh.rename(runner)
+    local = LocalSettings(
+        root=settings.data / "runs",
+        link_dir=link_socket(settings).parent,
+        runner=runner,
+        user=process_user("mooring-run"),
+        starts_per_core=settings.starts_per_core,
+    )
+    return {"local": LocalDriver(local)}
+
+
+def _git_limits(settings: Settings) -> GitLimits:
+    return GitLimits(
+        seconds=settings.git_timeout,
+        size=settings.git_bytes,
+        allow_file=settings.allow_file_repositories,
+        hosts=frozenset(settings.git_hosts.split()),
+    )
+
+
+def _key(path: Path) -> bytes:
+    """A key of our own, made once, readable by us alone."""
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            os.fsync(file.fileno())
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise Unavailable(f"{path} is not a key of {_KEY_BYTES} bytes; restore it, or remove it while no run is under way")
+    return key
+
+
+def grace_of(settings: Settings) -> timedelta:
+    """How long a run gets between SIGTERM and SIGKILL."""
+    return timedelta(seconds=settings.grace)
