@@ -39,7 +39,9 @@ def data_directory(settings: Settings) -> Generator[Path]:
             (data / name).mkdir(exist_ok=True, mode=0o700)
         lock = (data / "lock").open("a")
     except OSError as error:
-        raise Unavailable(f"cannot write the data directory {data}: {error.strerror}; choose another with --data") from error
+        raise Unavailable(
+            f"cannot write the data directory {data}: {error.strerror}; choose another with --data"
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,7 +144,9 @@ def _key(path: Path) -> bytes:
             os.fsync(file.fileno())
     key = path.read_bytes()
     if len(key) != _KEY_BYTES:
-        raise Unavailable(f"{path} is not a key of {_KEY_BYTES} bytes; restore it, or remove it while no run is under way")
+        raise Unavailable(
+            f"{path} is not a key of {_KEY_BYTES} bytes; restore it, or remove it while no run is under way"
+        )
     return key
 
 

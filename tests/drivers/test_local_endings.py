@@ -60,7 +60,9 @@ async def killed(pid: int, *also: int) -> None:
             os.close(descriptor)
 
 
-async def test_killing_the_shim_ends_the_sandbox_and_the_run_is_lost(desk: Any, left: Callable[[Place], list[str]]) -> None:
+async def test_killing_the_shim_ends_the_sandbox_and_the_run_is_lost(
+    desk: Any, left: Callable[[Place], list[str]]
+) -> None:
     driver = desk.python(TREE)
     spec, shim, bubblewrap, first = await started(desk, driver, words=4)
     await killed(shim, bubblewrap, first)

@@ -32,7 +32,9 @@ async def test_there_is_nothing_at_the_top_but_the_list(desk: Any) -> None:
 
 
 async def test_etc_holds_nothing_of_the_machines_people_or_names(desk: Any) -> None:
-    etc = await seen(desk, "{name: open('/etc/' + name).read() for name in ('passwd', 'group', 'hosts', 'resolv.conf')}")
+    etc = await seen(
+        desk, "{name: open('/etc/' + name).read() for name in ('passwd', 'group', 'hosts', 'resolv.conf')}"
+    )
     assert [line.split(":")[0] for line in etc["passwd"].splitlines()] == ["root", "agent", "nobody"]
     assert socket.gethostname() not in etc["hosts"] + await seen(desk, "socket.gethostname()")
     assert "nameserver" not in etc["resolv.conf"]
@@ -84,7 +86,9 @@ def tree(pid: int) -> list[int]:
 
 
 def status_of(pid: int, key: str) -> list[str]:
-    return next(line.split()[1:] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(key))
+    return next(
+        line.split()[1:] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(key)
+    )
 
 
 async def test_a_user_namespace_inside_is_refused_however_it_is_asked_for(desk: Any) -> None:

@@ -67,7 +67,10 @@ async def test_one_hog_does_not_touch_another_run(desk: Any) -> None:
 
 
 async def test_limits_stand_in_the_kernel(desk: Any) -> None:
-    driver, spec = desk.python("tell('up'); time.sleep(600)"), desk.spec(limits=Limits(cpus=0.5, memory=64 * MIB, pids=40))
+    driver, spec = (
+        desk.python("tell('up'); time.sleep(600)"),
+        desk.spec(limits=Limits(cpus=0.5, memory=64 * MIB, pids=40)),
+    )
     await driver.ensure(spec)
     await desk.heard()
     leaf = cgroups.leaf_of(desk.engine.trees, driver.place(spec.run).name)

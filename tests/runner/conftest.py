@@ -73,7 +73,9 @@ class Berth:
         os.write(write, TOKEN.encode() + b"\n")
         os.close(write)
         log = os.open(self.place / "runner.log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        kept = [os.open(self.place / name, os.O_RDWR | os.O_CREAT | os.O_APPEND) for name in ("spool", "marker", "exit")]
+        kept = [
+            os.open(self.place / name, os.O_RDWR | os.O_CREAT | os.O_APPEND) for name in ("spool", "marker", "exit")
+        ]
         process = _spawn(
             [PYTHON, "-I", "-S", str(self.zipapp)],
             [os.open("/dev/null", os.O_RDONLY), log, log, read, *kept],

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.slow
 
 def git(place: Path, *words: str) -> str:
     identity = ("-c", "user.name=Someone", "-c", "user.email=someone@localhost", "-c", "init.defaultBranch=main")
-    return subprocess.run(["git", *identity, *words], cwd=place, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *identity, *words], cwd=place, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def repository(berth: Berth, number: int = 0, **files: str) -> str:
@@ -44,7 +46,9 @@ def checked_out(berth: Berth, **files: str) -> str:
 
 def test_the_repository_is_checked_out_on_its_branch_without_credentials(berth: Berth) -> None:
     checked_out(berth)
-    berth.tasks({"prompt": "git branch --show-current; git remote get-url origin; git config user.email; cat README.md"})
+    berth.tasks(
+        {"prompt": "git branch --show-current; git remote get-url origin; git config user.email; cat README.md"}
+    )
     assert berth.lead() == 0
     assert berth.plane.text().splitlines() == [
         "mooring/ses_1", "https://host.example/team/repo.git", "mooring@localhost", "read me",

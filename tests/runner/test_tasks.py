@@ -57,7 +57,9 @@ def test_continue_on_failure_goes_on_and_still_fails(berth: Berth) -> None:
 
 def test_a_task_past_its_timeout_is_killed(berth: Berth) -> None:
     berth.assign(grace=0.3)
-    berth.tasks({"prompt": "trap '' TERM\nsleep 300", "timeout": 0.5, "continue_on_failure": True}, {"prompt": "echo on"})
+    berth.tasks(
+        {"prompt": "trap '' TERM\nsleep 300", "timeout": 0.5, "continue_on_failure": True}, {"prompt": "echo on"}
+    )
     assert berth.lead() == 1
     first, second = berth.plane.of("task.finished")
     assert "longer than 0.5 s" in first["reason"]

@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("up", "serve"):
             command.add_argument("--listen", metavar="HOST:PORT", help="where the API answers (default 127.0.0.1:7070)")
         if name == "up":
-            command.add_argument("--detach", action="store_true", help="return when it is ready; log to DATA/mooring.log")
+            command.add_argument(
+                "--detach", action="store_true", help="return when it is ready; log to DATA/mooring.log"
+            )
     return parser
 
 
@@ -118,7 +120,9 @@ def _up_detached(settings: Settings) -> int:
     with log.open("ab") as output:
         start = output.tell()
         command = [sys.executable, "-m", "mooring", "up", "--data", str(settings.data), "--listen", settings.listen]
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
     deadline = time.monotonic() + _DETACH_SECONDS
     while time.monotonic() < deadline:
         if child.poll() is not None:

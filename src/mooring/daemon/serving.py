@@ -110,7 +110,9 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: asyn
         servers.append((_server(link_application(app)), _unix_socket(link_socket(app.settings))))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send_hints(app.database, stopping))
-        tasks.create_task(repeat(lambda: _listen(app.database, stopping), name="listen", every=_LISTEN_AGAIN, stopping=stopping))
+        tasks.create_task(
+            repeat(lambda: _listen(app.database, stopping), name="listen", every=_LISTEN_AGAIN, stopping=stopping)
+        )
         serving = [tasks.create_task(server.serve(sockets=[listening])) for server, listening in servers]
         if works:
             tasks.create_task(_work(app, stopping))
