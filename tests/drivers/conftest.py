@@ -83,9 +83,7 @@ class Desk:
     def driver(self, *program: str, **settings: Any) -> LocalDriver:
         """A driver as after a start of the control plane; its runs are `program`."""
         engine = replace(self.engine, settings=replace(self.engine.settings, program=program or None, **settings))
-        driver = LocalDriver(engine.settings)
-        driver._engine = engine
-        return driver
+        return LocalDriver(engine.settings, engine)
 
     def shell(self, script: str, **settings: Any) -> LocalDriver:
         return self.driver("/bin/sh", "-c", script, **settings)

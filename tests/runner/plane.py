@@ -130,7 +130,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - what really serves
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's own name
         """Nothing: the transcript is what is looked at."""

@@ -33,8 +33,8 @@ def repository(berth: Berth, number: int = 0, **files: str) -> str:
     return git(place, "rev-parse", "HEAD")
 
 
-def checked_out(berth: Berth, **files: str) -> str:
-    commit = repository(berth, **files)
+def checked_out(berth: Berth) -> str:
+    commit = repository(berth)
     berth.assign(
         repositories=[
             {"input": 0, "path": str(berth.workdir), "commit": commit, "branch": "mooring/ses_1",

@@ -10,6 +10,7 @@ from .errors import Over, TaskTimeout
 from .link import packed
 from .mask import storable
 from .permission import Question
+from .shapes import is_map
 from .workspace import speaks_meta
 
 TYPE_CHECKING = False
@@ -100,7 +101,7 @@ class Conversation:
             content = [{"type": "text", "text": text}]
             answer = self._ask("session/prompt", {"sessionId": self._session, "prompt": content}, deadline)
         except (Over, TaskTimeout) as ending:
-            self._cancel(isinstance(ending, TaskTimeout))
+            self._cancel(end=isinstance(ending, TaskTimeout))
             raise
         finally:
             self._hush()
@@ -108,7 +109,7 @@ class Conversation:
         failure = self._failure(answer)
         if failure:
             return failure
-        reason = answer["result"].get("stopReason") if isinstance(answer["result"], dict) else None
+        reason = _map(answer["result"]).get("stopReason")
         return None if reason in _GOOD_ENDS else f"the agent ended its turn with {str(reason)[:100]!r}"
 
     def _open(self, deadline: float | None) -> str | None:
@@ -125,7 +126,7 @@ class Conversation:
         failure = self._failure(answer)
         if failure:
             return failure
-        version = answer["result"].get("protocolVersion") if isinstance(answer["result"], dict) else None
+        version = _map(answer["result"]).get("protocolVersion")
         if version != PROTOCOL:
             return f"the agent speaks version {version!r} of the protocol, the runner {PROTOCOL}"
         wish: Message = {"cwd": self._place, "mcpServers": []}
@@ -136,8 +137,7 @@ class Conversation:
         failure = self._failure(answer)
         if failure:
             return failure
-        result = answer["result"]
-        self._session = result.get("sessionId") if isinstance(result, dict) else None
+        self._session = _map(answer["result"]).get("sessionId")
         return None if isinstance(self._session, str) else "the agent's answer to session/new names no session"
 
     def _failure(self, answer: Message) -> str | None:
@@ -146,7 +146,7 @@ class Conversation:
             return f"the agent ended in the middle of its work (exit status {code})"
         if "error" in answer:
             error = answer["error"]
-            message = error.get("message") if isinstance(error, dict) else error
+            message = error.get("message") if is_map(error) else error
             return f"the agent answered with an error: {str(message)[:1000]}"
         return None
 
@@ -168,7 +168,7 @@ class Conversation:
         if self.lives():
             self._run.loop.write(self._stdin, packed({"jsonrpc": "2.0", **message}) + b"\n")
 
-    def _cancel(self, end: bool) -> None:
+    def _cancel(self, *, end: bool) -> None:
         """Tell the agent; when only this task is over, see that it obeys or goes."""
         for question in self._questions:
             self._reply(question.request, {"outcome": {"outcome": "cancelled"}})
@@ -244,7 +244,7 @@ class Conversation:
             ]
             self._run.transcript.emit("plan", entries=entries)
         elif kind == "usage_update":
-            cost = update.get("cost") or {}
+            cost = _map(update.get("cost"))
             usage = {key: update[key] for key in ("used", "size") if key in update}
             usage.update(
                 {name: cost[key] for key, name in (("amount", "cost"), ("currency", "currency")) if key in cost}
@@ -286,9 +286,9 @@ class Conversation:
                 ]
         elif update.get("rawOutput") is not None:
             known["output"] = update["rawOutput"]
-        delta = (update.get("_meta") or {}).get("terminal_output_delta")
-        if isinstance(delta, dict) and isinstance(delta.get("data"), str):
-            known["output"] = f"{known.get('output', '')}{delta['data']}"
+        delta = _map(_map(update.get("_meta")).get("terminal_output_delta")).get("data")
+        if isinstance(delta, str):
+            known["output"] = f"{known.get('output', '')}{delta}"
         self._run.transcript.emit("tool", **self._about(), **self._bounded(known))
 
     def _about(self) -> dict[str, object]:
@@ -350,6 +350,11 @@ class Conversation:
         self._send({"id": request, "result": result})
 
 
+def _map(value: object) -> Message:
+    """The value where it is a JSON object, else an empty one."""
+    return value if is_map(value) else {}
+
+
 def _options(options: list[Message]) -> list[dict[str, str]]:
     return [
         {"id": str(one["optionId"]), "name": str(one.get("name", "")), "kind": str(one.get("kind", ""))}
@@ -359,9 +364,9 @@ def _options(options: list[Message]) -> list[dict[str, str]]:
 
 def _text(content: object) -> str:
     """What of a content block can be read."""
-    if not isinstance(content, dict):
+    block = _map(content)
+    if not block:
         return ""
-    block: Message = content
     if block.get("type") == "text":
         return str(block.get("text", ""))
     return f"[{block.get('type', 'something')}]"

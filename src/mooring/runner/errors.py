@@ -16,7 +16,7 @@ class Over(Exception):
 
     def __init__(self, outcome: Outcome, reason: str) -> None:
         super().__init__(reason)
-        self.outcome = outcome
+        self.outcome: Outcome = outcome
         self.reason = reason
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .words import Limits, Repository
 
 _MOST_COMMITS = 1000
-_UNSAFE = b"%?#"
+# What an artifact's name may hold in a request line as it is.
+_PLAIN = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"%?#")
 
 
 class Harvest:
@@ -263,9 +264,7 @@ def _surrogates(path: str) -> bool:
 
 
 def _quoted(name: str) -> str:
-    return "".join(
-        chr(byte) if 0x20 < byte < 0x7F and byte not in _UNSAFE else f"%{byte:02X}" for byte in name.encode()
-    )
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in name.encode())
 
 
 def _sha256(descriptor: int) -> str:

@@ -24,13 +24,11 @@ from .workspace import Workspace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .words import Assignment, Outcome
 
     Done = tuple[Outcome, "str | None", "int | None"]
 
-CODES: Mapping[Outcome, int] = {"succeeded": 0, "failed": 1, "timeout": 124, "cancelled": 143, "paused": 75}
+CODES: dict[Outcome, int] = {"succeeded": 0, "failed": 1, "timeout": 124, "cancelled": 143, "paused": 75}
 # The runner could not do its work: no assignment, no token, a second start.
 UNABLE = 70
 # How long the end waits for a control plane that is away. What is not sent by then is in the spool.

@@ -95,9 +95,10 @@ class Link:
     ) -> tuple[int, bytes]:
         connection = self._connected(timeout)
         size = file[1] if file else len(body)
+        kind = "application/octet-stream" if file else "application/json"
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: mooring\r\nAuthorization: Bearer {self._token}\r\n"
-            f"Content-Type: {'application/octet-stream' if file else 'application/json'}\r\nContent-Length: {size}\r\n\r\n"
+            f"Content-Type: {kind}\r\nContent-Length: {size}\r\n\r\n"
         )
         connection.sendall(head.encode() + body)
         if file:

@@ -1,4 +1,4 @@
-"""Values of secrets become ***NAME*** before text leaves. Hygiene, not a boundary: whoever holds a value can recode it."""
+"""Values of secrets become ***NAME*** before text leaves. Hygiene, not a boundary: who holds a value can recode it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import base64
 import json
 import re
 
+from .shapes import is_list, is_map
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 # Shorter values would turn ordinary text into stars and tell by their absence what they are.
 SHORTEST = 4
+_INFINITE = (float("inf"), float("-inf"))
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
 
 
@@ -20,7 +23,7 @@ def _percent(value: bytes, safe: bytes) -> str:
 
 
 def _base64s(value: bytes) -> Iterator[str]:
-    """The base64 of `value` wherever it stands in a longer text: three alignments, without what its neighbours touch."""
+    """The base64 of `value` wherever it stands in a longer text: three alignments, without what neighbours touch."""
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + value).decode()
         body = encoded.rstrip("=")
@@ -75,13 +78,11 @@ class Mask:
         """A JSON value with all its texts masked, and made fit to be stored: no NUL, no lone surrogate, no NaN."""
         if isinstance(value, str):
             return self.text(storable(value))
-        if isinstance(value, dict):
-            pairs: dict[object, object] = value
-            return {self.text(storable(str(key))): self.deep(item) for key, item in pairs.items()}
-        if isinstance(value, (list, tuple)):
-            items: Iterable[object] = value
-            return [self.deep(item) for item in items]
-        if isinstance(value, float) and not (-1e308 < value < 1e308):
+        if is_map(value):
+            return {self.text(storable(str(key))): self.deep(item) for key, item in value.items()}
+        if is_list(value):
+            return [self.deep(item) for item in value]
+        if isinstance(value, float) and (value != value or value in _INFINITE):  # noqa: PLR0124 - NaN alone differs
             return None
         return value
 

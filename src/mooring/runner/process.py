@@ -78,7 +78,7 @@ class Processes:
         environment: Mapping[str, str],
         stdio: tuple[int, int, int],
     ) -> int:
-        """Start `command` (looked up in its own PATH) and return its pid, which is also its session's. Raises OSError."""
+        """Start `command` (looked up in its own PATH) and give its pid, which is also its session's. Raises OSError."""
         actions = [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(stdio)]
         # The lock: whoever ends before we have noted it must not be reaped as a stranger.
         with self._lock:

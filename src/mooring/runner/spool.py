@@ -14,6 +14,7 @@ import threading
 import time
 
 from .link import packed
+from .shapes import is_map
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BATCH_EVENTS, BATCH_BYTES = 500, 900_000
 LARGEST_EVENT = 500_000
+_SHORT = 1000
 _PIECE = 262144
 # All is acknowledged: beyond this it is worth giving the space back.
 _IDLE_BYTES = 1 << 20
@@ -56,7 +58,7 @@ class Spool:
         self._limit = self._threshold = limit
 
     def _tidy(self) -> None:
-        """Keep the whole lines with rising numbers: what a kill in the middle of a write or a rewrite left behind goes."""
+        """Keep the whole lines with rising numbers: what a kill in the middle of a write or a rewrite left goes."""
         at = 0
         for line in self._lines(0):
             if _whole(line) and _seq(line) > self.seq:
@@ -176,7 +178,6 @@ def _whole(line: bytes) -> bool:
 
 def _essence(data: object) -> dict[str, object]:
     """What an event too large to send is about."""
-    if not isinstance(data, dict):
+    if not is_map(data):
         return {}
-    pairs: dict[str, object] = data
-    return {key: value for key, value in pairs.items() if not isinstance(value, (str, dict, list)) or len(value) < 1000}
+    return {key: value for key, value in data.items() if len(packed(value)) <= _SHORT}

@@ -118,7 +118,7 @@ class Workspace:
 
 
 def _write(path: str, text: str) -> None:
-    """Make the file anew. A home that outlived an earlier run may hold a link to one of our descriptors in its place."""
+    """Make the file anew. A home that outlived an earlier run may hold a link to one of our descriptors there."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if os.path.lexists(path):
         os.unlink(path)

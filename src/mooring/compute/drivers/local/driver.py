@@ -19,11 +19,11 @@ _REPORT_BYTES = 1 << 20
 
 class LocalDriver:
     """Runs in sandboxes of this machine. It keeps nothing in memory that is not on disk: another process, or this one
-    after a restart, goes on with the same runs."""
+    after a restart, goes on with the same runs. `engine`: one that was opened and proven already."""
 
-    def __init__(self, settings: LocalSettings) -> None:
+    def __init__(self, settings: LocalSettings, engine: Engine | None = None) -> None:
         self._settings = settings
-        self._engine: Engine | None = None
+        self._engine = engine
         self._probing = asyncio.Lock()
         self._starts = asyncio.Semaphore(max(1, settings.starts_per_core * (os.cpu_count() or 1)))
 

@@ -14,6 +14,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from mooring.base.errors import Unfit
 from mooring.compute.drivers.base import RunId
@@ -98,8 +99,8 @@ def read_tail(path: Path, limit: int) -> str:
 
 def write_once(path: Path, content: bytes, *, lasting: bool = False) -> bool:
     """Put a file in its place, whole or not at all; False when there was one already. `lasting`: on disk on return."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
     try:
