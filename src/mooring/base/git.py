@@ -229,6 +229,8 @@ _CONFIG = """\
     helper =
 [safe]
     directory = *
+[fetch]
+    unpackLimit = 1
 """
 
 
@@ -237,7 +239,7 @@ def _failure(url: str, said: str) -> Missing | Unavailable:
     about = f"the repository {url}" if url else "git"
     if "No space left on device" in said:
         return Unavailable(f"the disk is full while fetching {about}", url=url)
-    if "File too large" in said or "SIGXFSZ" in said:
+    if "File too large" in said or f"signal {signal.SIGXFSZ.value}" in said:
         return Unavailable(f"{about} is larger than MOORING_GIT_BYTES allows", url=url)
     if "Permission denied" in said and url.startswith("file:"):
         return Unavailable(f"{about} cannot be read by the user runs have (mooring-run); copy it where it can", url=url)

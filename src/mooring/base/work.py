@@ -41,8 +41,8 @@ class Loop:
     """One kind of work.
 
     `ready` selects the ids (column `id`) that want a step, oldest first, without locks; it may name $5 for `place`, the
-    data directory this process works in. `step` is a
-    contact. `wakes` are the hints that make the loop look at once. `at_once` bounds the steps in flight.
+    data directory this process works in. `step` is a contact. `wakes` are the hints that make the loop look at once.
+    `at_once` bounds the steps in flight.
     """
 
     name: LiteralString
@@ -181,7 +181,7 @@ WHERE loop = $1 AND resource_id = $2 AND token = $3
 """
 _POSTPONE = """
 UPDATE leases SET token = NULL, until = NULL, failures = failures + 1,
-    due = now() + least($4 * power(2, failures), make_interval(secs => $5))
+    due = now() + least($4::interval * power(2, least(failures, 16)), make_interval(secs => $5))
 WHERE loop = $1 AND resource_id = $2 AND token = $3
 """
 
