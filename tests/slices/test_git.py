@@ -1,7 +1,6 @@
 """Fetching other people's repositories: pinned to a commit, refused by name, nothing of the machine in it."""
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
@@ -9,11 +8,11 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
-from repositories import commit, git, repository
 
 from mooring.base.errors import Missing, Unavailable, Unfit
 from mooring.base.git import GitLimits, Mirrors
 from mooring.base.unprivileged import process_user
+from repositories import commit, git, repository
 
 
 @pytest.fixture
@@ -177,5 +176,4 @@ async def test_a_mirror_that_was_left_half_made_is_completed(place: Path, mirror
     pinned.bundle.unlink()
     pinned.bundle.with_suffix(".new").write_bytes(b"half")
     again = await mirrors.pin(url, None)
-    done = subprocess.run(["git", "bundle", "list-heads", str(again.bundle)], capture_output=True, check=True)
-    assert pinned.commit.encode() in done.stdout
+    assert pinned.commit in git(place, "bundle", "list-heads", str(again.bundle))

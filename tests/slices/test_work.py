@@ -1,4 +1,4 @@
-"""The lease loop: each ready thing is stepped by one worker at a time, a dead worker's by the next, a stale one's not."""
+"""The lease loop: a ready thing is stepped by one worker at a time; one that lost its lease writes nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -178,9 +178,10 @@ class Mirrors:
     async def _run(self, words: Sequence[str], *, cwd: Path, pins: Sequence[str] = ()) -> tuple[int, bytes, bytes]:
         settings = [word for pin in (f"protocol.file.allow={self._file()}", *pins) for word in ("-c", pin)]
         limit = ["prlimit", f"--fsize={self.limits.size}", "--core=0", "--"]
+        # Python ignores SIGXFSZ, and git inherits that: it then says "File too large" instead of dying without a word.
         process = await asyncio.create_subprocess_exec(
             *self.user.prefix(), *limit, "git", *settings, *words,
-            cwd=cwd, env=self._environment(), start_new_session=True,
+            cwd=cwd, env=self._environment(), start_new_session=True, restore_signals=False,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
@@ -229,8 +230,6 @@ _CONFIG = """\
     helper =
 [safe]
     directory = *
-[fetch]
-    unpackLimit = 1
 """
 
 
@@ -239,7 +238,7 @@ def _failure(url: str, said: str) -> Missing | Unavailable:
     about = f"the repository {url}" if url else "git"
     if "No space left on device" in said:
         return Unavailable(f"the disk is full while fetching {about}", url=url)
-    if "File too large" in said or f"signal {signal.SIGXFSZ.value}" in said:
+    if "File too large" in said:
         return Unavailable(f"{about} is larger than MOORING_GIT_BYTES allows", url=url)
     if "Permission denied" in said and url.startswith("file:"):
         return Unavailable(f"{about} cannot be read by the user runs have (mooring-run); copy it where it can", url=url)
