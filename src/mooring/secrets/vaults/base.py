@@ -1,0 +1,70 @@
+"""Where the values of secrets lie. A vault is a contact: nobody calls one with a transaction open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mooring.base.errors import Unfit
+from mooring.base.hidden import Hidden
+
+LARGEST_VALUE = 64 << 10
+"""Bytes of one value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where a value lies now. `version` is the vault's own word for this state of it."""
+
+    vault_id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A value as it was at one version."""
+
+    value: Hidden
+    version: str
+
+
+class Vault(Protocol):
+    """Every method raises VaultAway, VaultRefuses or VaultBroken when the vault cannot do it now."""
+
+    async def create(self, name: str, value: Hidden, context: Mapping[str, str]) -> Stored:
+        """Keep a value under a name of ours. Not to be repeated: raises OtherVersion when the name is taken."""
+        ...
+
+    async def find(self, name: str) -> str | None:
+        """The id under which the vault keeps what was created with this name."""
+        ...
+
+    async def read(self, vault_id: str, version: str | None = None) -> Opened:
+        """The current value, or an earlier one where the vault keeps them. Raises NoSuchValue."""
+        ...
+
+    async def update(self, vault_id: str, value: Hidden, *, expect: str) -> str:
+        """The version of the new value. Raises OtherVersion when the current one is not `expect`, NoSuchValue."""
+        ...
+
+    async def describe(self, vault_id: str) -> str:
+        """The current version, without opening the value. Raises NoSuchValue."""
+        ...
+
+    async def delete(self, vault_id: str) -> None:
+        """Every version is gone for good. May be repeated: absent is fine."""
+        ...
+
+    async def check(self) -> None:
+        """Return when the vault answers and accepts us."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+def checked(value: Hidden) -> Hidden:
+    """The value, of a size a vault takes. Raises Unfit."""
+    if not 1 <= value.size <= LARGEST_VALUE:
+        raise Unfit(f"value: it has {value.size} bytes; a secret has 1 to {LARGEST_VALUE}", field="value")
+    return value
