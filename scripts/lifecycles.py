@@ -2,11 +2,15 @@
 
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from mooring.compute.phases import NEXT as RUN
 from mooring.sessions.entities import NEXT as SESSION
 from mooring.sessions.entities import TASK_NEXT as TASK
+
+Phase = TypeVar("Phase", bound=StrEnum)
 
 PAGE = Path(__file__).parent.parent / "docs" / "lifecycles.md"
 HEAD = """\
@@ -17,7 +21,7 @@ what does not follow is refused. Phases in **bold** are terminal: nothing follow
 """
 
 
-def drawn(title: str, following: Mapping[str, frozenset[str]], says: str) -> str:
+def drawn(title: str, following: Mapping[Phase, frozenset[Phase]], says: str) -> str:
     """One lifecycle as a diagram and a table, in the order of its table."""
     order = list(following)
     arrows = [f"    {phase} --> {after}" for phase in order for after in sorted(following[phase], key=order.index)]
@@ -35,13 +39,9 @@ def drawn(title: str, following: Mapping[str, frozenset[str]], says: str) -> str
 def page() -> str:
     """The whole page."""
     parts = (
-        drawn(
-            "Session", SESSION, "`waiting` means it needs a person. `POST …/cancel` leads to `cancelled` from anywhere."
-        ),
+        drawn("Session", SESSION, "`waiting` means it needs a person. A cancel leads to `cancelled` from anywhere."),
         drawn("Task in a session", TASK, "`checking` goes back to `running` for the next attempt."),
-        drawn(
-            "Run", RUN, "`lost`: the instance is gone and nothing says how it ended. It is never made a second time."
-        ),
+        drawn("Run", RUN, "`lost`: the instance is gone and nothing says how it ended. It is never made again."),
     )
     return HEAD + "".join(parts)
 
