@@ -203,8 +203,10 @@ class EmbeddedPostgres:
         fresh.rename(path)
 
     def _remove_stale_pid(self) -> None:
-        """Remove the pid file of a server that is gone; its number may have been given to another program since."""
+        """Remove the lock files of a server that is gone; its number may have been given to another program since."""
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        for lock in self.sockets.glob(".s.PGSQL.*"):
+            lock.unlink()
 
     def _recorded_pid(self) -> int | None:
         try:
@@ -243,7 +245,14 @@ class EmbeddedPostgres:
         try:
             yield
         except OSError as error:
-            raise Unavailable(f"cannot write the database's directory {self.directory}: {error.strerror}") from error
+            raise Unavailable(f"cannot write the database's directory {self.directory}: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    """What the system said; of many files that could not be copied, the first."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return error.strerror or str(error)
 
 
 def _binaries() -> tuple[Path, str]:
