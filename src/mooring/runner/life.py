@@ -85,12 +85,10 @@ class Life:
         self._scratch = Scratch("/tmp")  # noqa: S108 - the instance's own, and random below
         self._git = Git(self._loop, self._processes, run.environment["PATH"])
         run.listen(self._link.twin())
-        run.transcript.emit("session.phase", phase="preparing")
         Workspace(self._link, self._git, self._scratch).prepare(assignment)
         self._durations["prepare"] = time.monotonic() - self._began
         # From this byte on the agent may have been started: nobody starts it again.
         write_all(MARKER, b"started\n")
-        run.transcript.emit("session.phase", phase="running")
         run.touch()
         if assignment["kind"] == "command":
             return self._command(assignment)

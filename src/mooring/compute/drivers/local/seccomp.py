@@ -40,6 +40,7 @@ class Machine:
     socketpair: int
     ioctl: int
     personality: int
+    prlimit: int
     # Numbers from here on belong to another calling convention (x32) and are refused.
     foreign_from: int | None
 
@@ -53,6 +54,7 @@ MACHINES = {
         socketpair=53,
         ioctl=16,
         personality=135,
+        prlimit=302,
         foreign_from=0x40000000,
     ),
     "aarch64": Machine(
@@ -63,6 +65,7 @@ MACHINES = {
         socketpair=199,
         ioctl=29,
         personality=92,
+        prlimit=261,
         foreign_from=None,
     ),
 }
@@ -90,6 +93,7 @@ def _instructions(machine: Machine) -> list[Instruction]:
     code += _when(machine.personality, [_load(_argument(0)), *_refuse_others(_PERSONALITIES, errno.EPERM)])
     code += _when(machine.socketpair, [_load(_argument(0)), *_refuse_others((1,), errno.EAFNOSUPPORT)])
     code += _when(machine.socket, _socket())
+    code += _when(machine.prlimit, _prlimit())
     for first, last in _ranges(allowed(machine.column)):
         # Ranges rise, so a number below this one's start lies in a gap.
         code += [(_JUMP_FROM, 1, 0, first), _refuse(errno.ENOSYS), (_JUMP_ABOVE, 1, 0, last), _answer(_ALLOW)]
@@ -103,6 +107,21 @@ def _socket() -> list[Instruction]:
         (_JUMP_EQUAL, 0, len(netlink), _NETLINK),
         *netlink,
         *_refuse_others(_FAMILIES, errno.EAFNOSUPPORT),
+    ]
+
+
+def _prlimit() -> list[Instruction]:
+    """Its own limits a process may set, another's only read: the kernel lets it set those of every process of its user,
+    and so take the files or the time away from the runner, whatever protects that from being traced."""
+    new = _argument(2)
+    return [
+        _load(_argument(0)),
+        (_JUMP_EQUAL, 5, 0, 0),
+        _load(new),
+        (_JUMP_EQUAL, 0, 2, 0),
+        _load(new + 4),
+        (_JUMP_EQUAL, 1, 0, 0),
+        _refuse(errno.EPERM),
     ]
 
 

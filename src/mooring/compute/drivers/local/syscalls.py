@@ -37,7 +37,7 @@ mq_unlink 241 181, mremap 25 216, mseal 462 462, msgctl 71 187, msgget 68 186, m
 msync 26 227, munlock 150 229, munlockall 152 231, munmap 11 215, nanosleep 35 101, newfstatat 262 79, open 2 -,
 openat 257 56, openat2 437 437, pause 34 -, pidfd_open 434 434, pidfd_send_signal 424 424, pipe 22 -, pipe2 293 59,
 pkey_alloc 330 289, pkey_free 331 290, pkey_mprotect 329 288, poll 7 -, ppoll 271 73, prctl 157 167, pread64 17 67,
-preadv 295 69, preadv2 327 286, prlimit64 302 261, process_madvise 440 440, process_mrelease 448 448,
+preadv 295 69, preadv2 327 286, process_madvise 440 440, process_mrelease 448 448,
 process_vm_readv 310 270, process_vm_writev 311 271, pselect6 270 72, ptrace 101 117, pwrite64 18 68,
 pwritev 296 70, pwritev2 328 287, read 0 63, readahead 187 213, readlink 89 -, readlinkat 267 78, readv 19 65,
 recvfrom 45 207, recvmmsg 299 243, recvmsg 47 212, remap_file_pages 216 234, removexattr 197 14, rename 82 -,
