@@ -18,6 +18,8 @@ from mooring.compute.drivers.local.engine import Engine, open_engine
 from mooring.compute.drivers.local.place import Place
 from mooring.compute.drivers.local.selftest import prove
 from mooring.compute.drivers.local.settings import LocalSettings
+from mooring.runner.build import build
+from runner.plane import TOKEN, Plane, assignment
 
 # What a probe in a sandbox begins with: `tell` says a word to the test over the link's socket.
 PRELUDE = """
@@ -35,7 +37,7 @@ def data() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="mooring-driver-"))
     path.chmod(0o711)
     (path / "link").mkdir(mode=0o755)
-    (path / "runner.pyz").write_bytes(b"not started by these tests")
+    build(path / "runner.pyz")
     (path / "runner.pyz").chmod(0o644)
     yield path
     shutil.rmtree(path)
@@ -134,6 +136,49 @@ async def desk(engine: Engine, fresh: Callable[[], RunId]) -> AsyncIterator[Desk
             await driver.stop(one.run, timedelta(0))
             await driver.remove(one.run)
     socket.unlink()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moored:
+    """One whole run: the runner in a sandbox, and the control plane it speaks to."""
+
+    driver: LocalDriver
+    plane: Plane
+    spec: RunSpec
+
+    @property
+    def place(self) -> Place:
+        return self.driver.place(self.spec.run)
+
+    async def begin(self) -> None:
+        await self.driver.ensure(self.spec)
+
+    async def over(self) -> Observed:
+        """What is seen of it at its end; it is started where it was not."""
+        await self.begin()
+        async with asyncio.timeout(120):
+            await self.driver.ended(self.spec.run)
+        return next(one for one in await self.driver.list() if one.run == self.spec.run)
+
+    async def until(self, word: str) -> None:
+        """Return when a task has said `word`."""
+        await asyncio.to_thread(self.plane.wait, lambda: word in self.plane.text())
+
+
+@pytest.fixture
+async def moored(engine: Engine, fresh: Callable[[], RunId]) -> AsyncIterator[Moored]:
+    plane = Plane(engine.settings.link_dir / "link.sock")
+    plane.assignment = assignment(Path("/workspace"), Path("/home/agent"), Path("/outputs"))
+    plane.begin()
+    moored = Moored(
+        driver=LocalDriver(engine.settings, engine),
+        plane=plane,
+        spec=RunSpec(run=fresh(), image="host", token=TOKEN),
+    )
+    yield moored
+    await moored.driver.stop(moored.spec.run, timedelta(0))
+    await moored.driver.remove(moored.spec.run)
+    plane.go_away()
 
 
 def traces(place: Place) -> list[str]:

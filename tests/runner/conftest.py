@@ -4,12 +4,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mooring.runner.build import build
-from runner.plane import TOKEN, Json, Plane
+from runner.plane import TOKEN, Json, Plane, assignment
 
 PYTHON = "/usr/bin/python3"
 
@@ -43,26 +42,11 @@ class Berth:
         for directory in (self.home, self.workdir, self.outputs):
             directory.mkdir()
         self.plane = Plane(place / "link.sock")
-        self.plane.assignment = self._assignment()
+        self.plane.assignment = assignment(place / "work", place / "home", place / "outputs")
         self.started: list[Started] = []
 
-    def _assignment(self) -> Json:
-        return {
-            "run": "run_1", "kind": "session", "session": "ses_1", "workdir": str(self.workdir), "home": str(self.home),
-            "outputs": str(self.outputs), "environment": {"GREETING": "hello"}, "repositories": [], "skills": [],
-            "instructions": "", "opening": "", "agent": agent("shell"), "tasks": [], "timeout": 120.0,
-            "idle_timeout": None, "grace": 2.0, "interactive": False, "permission_policy": "allow",
-            "limits": {"line_bytes": 65536, "task_output_bytes": 8388608, "spool_bytes": 67108864,
-                       "artifact_bytes": 268435456, "artifacts": 100},
-            "command": None,
-        }  # fmt: skip
-
     def tasks(self, *tasks: Json) -> None:
-        self.plane.assignment["tasks"] = [
-            {"number": number, "name": f"task {number}", "check": None, "max_attempts": 1, "timeout": None,
-             "continue_on_failure": False, "agent": None, "path": None, **task}
-            for number, task in enumerate(tasks)
-        ]  # fmt: skip
+        self.plane.tasks(*tasks)
 
     def assign(self, **changes: object) -> None:
         self.plane.assignment.update(changes)
@@ -100,10 +84,6 @@ def _spawn(command: list[str], descriptors: list[int], environment: dict[str, st
     for one in {*descriptors, *high}:
         os.close(one)
     return process
-
-
-def agent(runtime: str, *command: str, **settings: Any) -> Json:
-    return {"runtime": runtime, "command": list(command), "model": None, "settings": settings}
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,24 @@ TOKEN = "token-of-this-run"
 Json = dict[str, Any]
 
 
+def agent(runtime: str, *command: str, **settings: Any) -> Json:
+    """What plays a session's agent."""
+    return {"runtime": runtime, "command": list(command), "model": None, "settings": settings}
+
+
+def assignment(workdir: Path, home: Path, outputs: Path) -> Json:
+    """An assignment with nothing to do."""
+    return {
+        "run": "run_1", "kind": "session", "session": "ses_1", "workdir": str(workdir), "home": str(home),
+        "outputs": str(outputs), "environment": {"GREETING": "hello"}, "repositories": [], "skills": [],
+        "instructions": "", "opening": "", "agent": agent("shell"), "tasks": [], "timeout": 120.0,
+        "idle_timeout": None, "grace": 2.0, "interactive": False, "permission_policy": "allow",
+        "limits": {"line_bytes": 65536, "task_output_bytes": 8388608, "spool_bytes": 67108864,
+                   "artifact_bytes": 268435456, "artifacts": 100},
+        "command": None,
+    }  # fmt: skip
+
+
 class Plane:
     """Starts and stops its socket as a control plane does when it is restarted; what it holds outlives that."""
 
@@ -37,9 +55,19 @@ class Plane:
         self.changed = threading.Condition()
         self._server: _Server | None = None
 
+    def tasks(self, *tasks: Json) -> None:
+        """Assign these, each as far as it says."""
+        self.assignment["tasks"] = [
+            {"number": number, "name": f"task {number}", "check": None, "max_attempts": 1, "timeout": None,
+             "continue_on_failure": False, "agent": None, "path": None, **task}
+            for number, task in enumerate(tasks)
+        ]  # fmt: skip
+
     def begin(self) -> None:
         self.socket.unlink(missing_ok=True)
         self._server = _Server(str(self.socket), self)
+        # A run's user is another one.
+        self.socket.chmod(0o666)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def go_away(self) -> None:
