@@ -1,6 +1,9 @@
 """Run as a task inside a sandbox: everything by which an agent could act as the runner, which is process 1 there.
 Prints {name: what happened} as JSON, empty where it was refused. Standard library only."""
 
+# Bare Python: nothing imported that a sandbox may not have or that costs time.
+# ruff: noqa: PTH
+
 import ctypes
 import json
 import os
@@ -14,7 +17,7 @@ from collections.abc import Callable
 FOUND: dict[str, str] = {}
 LIBC = ctypes.CDLL(None, use_errno=True)
 ARM = os.uname().machine == "aarch64"
-# kcmp, pidfd_open, pidfd_getfd, pidfd_send_signal, prlimit64, process_vm_readv, process_vm_writev, ptrace, rt_sigqueueinfo
+# The numbers of the calls named below, by machine.
 CALLS = (272, 434, 438, 424, 261, 270, 271, 117, 138) if ARM else (312, 434, 438, 424, 302, 310, 311, 101, 129)
 KCMP, PIDFD_OPEN, PIDFD_GETFD, PIDFD_SEND, PRLIMIT, VM_READ, VM_WRITE, PTRACE, SIGQUEUE = CALLS
 ATTACH, SEIZE = 16, 0x4206
@@ -39,7 +42,7 @@ def call(number: int, *arguments: object) -> int:
 
 
 def read(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123 - bare Python
+    with open(path, "rb") as file:
         return file.read(4096)
 
 
