@@ -1,9 +1,6 @@
 """Run as a task inside a sandbox: everything by which an agent could act as the runner, which is process 1 there.
 Prints {name: what happened} as JSON, empty where it was refused. Standard library only."""
 
-# Bare Python: nothing imported that a sandbox may not have or that costs time.
-# ruff: noqa: PTH
-
 import ctypes
 import json
 import os
