@@ -7,7 +7,7 @@ from mooring.base.clock import Clock
 from mooring.base.db import Database
 from mooring.base.git import Mirrors
 from mooring.compute.drivers.base import Driver
-from mooring.files.keep import Kept
+from mooring.files.blobs.base import BlobStore
 from mooring.settings import Settings
 
 
@@ -18,7 +18,7 @@ class App:
     settings: Settings
     database: Database
     clock: Clock
-    blobs: Kept
+    blobs: BlobStore
     # Signs what only this installation may make: the tokens of runs' links.
     link_key: bytes
     # Names this data directory: runs whose inputs lie here are made here.

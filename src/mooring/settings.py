@@ -44,6 +44,24 @@ class Settings:
     # One artifact, and all of a session's.
     artifact_bytes: int = 256 << 20
     artifacts_bytes: int = 1 << 30
+    # Where archives and artifacts are kept: a bucket of S3 (or what speaks its protocol); None: the data directory.
+    s3_bucket: str | None = None
+    s3_region: str = "us-east-1"
+    # None: Amazon's own endpoint of the region.
+    s3_endpoint: str | None = None
+    # `virtual`: bucket.endpoint/key; `path`: endpoint/bucket/key.
+    s3_style: str = "virtual"
+    # None: the profile of the file below; without a file the AWS_ variables or the machine's role.
+    s3_access_key_id: str | None = None
+    s3_secret_access_key: str | None = field(default=None, repr=False)
+    s3_session_token: str | None = field(default=None, repr=False)
+    # In the form of ~/.aws/credentials; read again every five minutes.
+    s3_credentials_file: Path | None = None
+    s3_profile: str = "default"
+    # Certificates to trust beside the system's, PEM.
+    s3_ca_file: Path | None = None
+    # Further buckets that filesystems may be imported from, separated by spaces.
+    s3_import_buckets: str = ""
     # What a run keeps of its own events before the oldest log lines go.
     spool_bytes: int = 64 << 20
     # What one task's output may come to in the transcript, and one line of it.
@@ -71,7 +89,8 @@ def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
     values: dict[str, object] = {}
     for entry in fields(Settings):
         name = f"MOORING_{entry.name.upper()}"
-        kind = entry.type.__name__ if isinstance(entry.type, type) else "str"
+        # `X | None` is read as X.
+        kind = str(getattr(entry.type, "__name__", entry.type)).removesuffix(" | None").rpartition(".")[2]
         if environment.get(name):
             values[entry.name] = _as(kind, name, environment[name])
     values |= {name: value for name, value in given.items() if value is not None}

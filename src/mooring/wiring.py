@@ -20,7 +20,9 @@ from mooring.base.unprivileged import process_user
 from mooring.compute.drivers.base import Driver
 from mooring.compute.drivers.local.driver import LocalDriver
 from mooring.compute.drivers.local.settings import LocalSettings
-from mooring.files.keep import in_directory
+from mooring.files.blobs.base import BlobStore
+from mooring.files.blobs.local import in_directory
+from mooring.files.blobs.s3 import S3Blobs, S3Settings, in_bucket
 from mooring.runner.build import build
 from mooring.settings import Settings
 
@@ -93,11 +95,36 @@ def open_app(settings: Settings, database: Database, *, works: bool) -> App:
         settings=settings,
         database=database,
         clock=SystemClock(),
-        blobs=in_directory(settings.data / "blobs"),
+        blobs=blobs_of(settings),
         link_key=_key(settings.data / "keys" / "link.key"),
         place=_key(settings.data / "keys" / "place").hex()[:16],
         drivers=drivers_of(settings) if works else {},
         mirrors=Mirrors(directory=settings.data / "git", user=user, limits=_git_limits(settings)),
+    )
+
+
+def blobs_of(settings: Settings) -> BlobStore:
+    """Where archives and artifacts are kept. Raises Unfit, Unavailable."""
+    return (
+        in_directory(settings.data / "blobs") if settings.s3_bucket is None else bucket_of(settings, settings.s3_bucket)
+    )
+
+
+def bucket_of(settings: Settings, bucket: str) -> S3Blobs:
+    """A bucket at the endpoint of the settings, with their credentials."""
+    return in_bucket(
+        S3Settings(
+            bucket=bucket,
+            region=settings.s3_region,
+            endpoint=settings.s3_endpoint,
+            style=settings.s3_style,
+            access_key_id=settings.s3_access_key_id,
+            secret_access_key=settings.s3_secret_access_key,
+            session_token=settings.s3_session_token,
+            credentials_file=settings.s3_credentials_file,
+            profile=settings.s3_profile,
+            ca_file=settings.s3_ca_file,
+        )
     )
 
 
