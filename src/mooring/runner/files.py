@@ -7,13 +7,15 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _PIECE = 262144
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a fifo must not wait for its writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 DEEPEST = 64
+# Names of one directory that are looked at: they are held and sorted.
+_MOST_NAMES = 100_000
 
 
 class Scratch:
@@ -86,6 +88,16 @@ def pieces(descriptor: int) -> Iterator[bytes]:
         yield piece
 
 
+def records(content: Iterable[bytes], end: bytes = b"\0") -> Iterator[bytes]:
+    """What stands between the `end`s."""
+    rest = b""
+    for piece in content:
+        *whole, rest = (rest + piece).split(end)
+        yield from whole
+    if rest:
+        yield rest
+
+
 def walk(root: str) -> Iterator[tuple[str, int | str]]:
     """Every entry below `root`, by name: its relative path with an open descriptor (the taker closes it) where it is a
     regular file, else with what stands against taking it."""
@@ -101,7 +113,10 @@ def walk(root: str) -> Iterator[tuple[str, int | str]]:
 
 
 def _walk(directory: int, prefix: str, depth: int) -> Iterator[tuple[str, int | str]]:
-    for name in sorted(os.listdir(directory)):
+    names, more = _names(directory)
+    if more:
+        yield prefix, f"holds more than {_MOST_NAMES} entries, and the others were not looked at"
+    for name in names:
         path = prefix + name
         try:
             mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
@@ -117,6 +132,17 @@ def _walk(directory: int, prefix: str, depth: int) -> Iterator[tuple[str, int | 
                 yield path, f"is {_what(mode)}"
         except OSError as error:
             yield path, f"cannot be read ({error.strerror or error})"
+
+
+def _names(directory: int) -> tuple[list[str], bool]:
+    """The first names of a directory, sorted, and whether there are more."""
+    names: list[str] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if len(names) == _MOST_NAMES:
+                return sorted(names), True
+            names.append(entry.name)
+    return sorted(names), False
 
 
 def _what(mode: int) -> str:

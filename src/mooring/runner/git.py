@@ -10,7 +10,7 @@ from .process import signal  # the runner's one set of signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .loop import Loop
+    from .loop import Loop, Reader
     from .process import Processes
 
 # Whatever a configuration file says about programs to run, the command line says otherwise.
@@ -19,6 +19,8 @@ _QUIET = (
     "core.untrackedCache=false", "diff.external=", "gc.auto=0", "maintenance.auto=false", "commit.gpgSign=false",
     "log.showSignature=false", "protocol.allow=never", "protocol.file.allow=always", "advice.detachedHead=false",
     "core.quotePath=false", "submodule.recurse=false", "uploadpack.packObjectsHook=", "safe.directory=*",
+    # What is large is streamed, and packing must not need more memory than the work did.
+    "core.bigFileThreshold=16m", "pack.threads=1", "pack.windowMemory=64m",
 )  # fmt: skip
 _OPTIONS = tuple(word for setting in _QUIET for word in ("-c", setting))
 _KEPT = 1 << 20
@@ -33,7 +35,8 @@ class Git:
         self._environment = {
             "PATH": path, "HOME": "/nonexistent", "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_PAGER": "cat",
+            "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_REPLACE_OBJECTS": "1", "GIT_PAGER": "cat",
             "GIT_AUTHOR_NAME": "Mooring", "GIT_AUTHOR_EMAIL": "mooring@localhost",
             "GIT_COMMITTER_NAME": "Mooring", "GIT_COMMITTER_EMAIL": "mooring@localhost",
         }  # fmt: skip
@@ -46,9 +49,10 @@ class Git:
         environment: dict[str, str] | None = None,
         stdin: int | None = None,
         stdout: int | None = None,
+        reader: Reader | None = None,
     ) -> bytes:
-        """Run `git words` and give its output (at most 1 MiB), which goes to the descriptor `stdout` where given.
-        Raises Unready with what git said."""
+        """Run `git words` and give its output (at most 1 MiB); it goes to the descriptor `stdout` or to `reader` where
+        one is given. Raises Unready with what git said."""
         said, heard = _Kept(), _Kept()
         empty = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         out_read, out = os.pipe()
@@ -63,7 +67,7 @@ class Git:
         finally:
             for descriptor in (empty, out, err):
                 os.close(descriptor)
-        self._loop.add(out_read, heard)
+        self._loop.add(out_read, reader or heard)
         self._loop.add(err_read, said)
         code = self._wait(pid, deadline)
         self._loop.drop(out_read)
@@ -93,6 +97,7 @@ class _Kept:
         self.kept += piece[: max(0, _KEPT - len(self.kept))]
 
     def text(self) -> str:
-        """The last lines, as one."""
-        lines = self.kept.decode("utf-8", "replace").strip().splitlines()
+        """The last lines, as one; what git advises the one who types is left out."""
+        said = self.kept.decode("utf-8", "replace").strip().splitlines()
+        lines = [line for line in said if not line.startswith("hint:")]
         return "; ".join(line.strip() for line in lines[-5:])[:1000]

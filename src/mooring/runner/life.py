@@ -20,7 +20,7 @@ from .secrets import deliver
 from .spool import Spool
 from .tasks import Tasks
 from .transcript import Sender, Transcript
-from .workspace import Workspace
+from .workspace import Workspace, remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ class Life:
             outcome, reason = over.outcome, over.reason
         except (Unready, Answered, Refused) as error:
             reason = str(error)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            # Whatever it is, the run must end with a report and without a process left.
-            reason = f"the runner failed: {type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run must end with a report and nothing left
+            reason = _failure(error)
         return self._end(assignment, outcome, reason, code)
 
     def _assignment(self) -> Assignment:
@@ -126,6 +125,8 @@ class Life:
             commits, patch = self._harvest(assignment, outcome)
         except Refused as refused:
             run.transcript.note(f"nothing more can be sent: {refused}")
+        except Exception as error:  # noqa: BLE001 - what cannot be taken must not cost the report
+            run.transcript.emit("error", reason=f"not everything was taken: {_failure(error)}")
         self._durations["harvest"] = time.monotonic() - harvest_began
         exit_code = code if code is not None else CODES[outcome]
         report: dict[str, object] = {
@@ -143,8 +144,12 @@ class Life:
         if not os.fstat(MARKER).st_size:
             return [], None
         seconds = assignment["grace"] if outcome == "cancelled" else HARVEST_SECONDS
+        # What is taken may be large: it goes to the home's disk, not into memory.
+        home = assignment["home"]
+        os.chmod(home, os.stat(home).st_mode | 0o700)
+        scratch = Scratch(home)
         harvest = Harvest(
-            self._link, self._git, self._scratch, self._transcript, assignment["limits"], time.monotonic() + seconds
+            self._link, self._git, scratch, self._transcript, assignment["limits"], time.monotonic() + seconds
         )
         writable = [one for one in assignment["repositories"] if not one["read_only"]]
         for number, repository in enumerate(writable):
@@ -154,6 +159,7 @@ class Life:
                 self._transcript.emit("error", reason=f"{repository['path']}: its changes were not taken: {error}")
             # git read what an agent wrote; whatever that started must not meet what comes next.
             self._processes.end_all(time.monotonic() + 10.0)
+        remove_tree(scratch.path)
         harvest.outputs(assignment["outputs"])
         return harvest.commits, harvest.patch
 
@@ -185,3 +191,7 @@ class Life:
             "durations": {}, "commits": [], "patch": None,
         })  # fmt: skip
         return UNABLE
+
+
+def _failure(error: Exception) -> str:
+    return f"the runner failed: {type(error).__name__}: {error}"

@@ -113,16 +113,35 @@ class Mask:
         """The name of the first secret whose value stands in these bytes, None when there is none."""
         if self._pattern is None:
             return None
-        pattern = re.compile(b"|".join(re.escape(form.encode()) for form in self.forms))
-        overlap = max(len(form.encode()) for form in self.forms) - 1
-        rest = b""
+        finder = self.finder()
         for piece in pieces:
-            rest += piece
-            found = pattern.search(rest)
-            if found:
-                return self._names[found.group().decode()]
-            rest = rest[-overlap:] if overlap else b""
-        return None
+            finder(piece)
+            if finder.found:
+                break
+        return finder.found
+
+    def finder(self) -> Finder:
+        return Finder({form.encode(): name for form, name in self._names.items()})
+
+
+class Finder:
+    """Takes bytes piece by piece; `found` is the name of the first secret whose value stands in them."""
+
+    def __init__(self, forms: Mapping[bytes, str]) -> None:
+        self._forms = forms
+        self._pattern = re.compile(b"|".join(map(re.escape, forms))) if forms else None
+        self._overlap = max(map(len, forms), default=1) - 1
+        self._rest = b""
+        self.found: str | None = None
+
+    def __call__(self, piece: bytes) -> None:
+        if self._pattern is None or self.found:
+            return
+        self._rest += piece
+        found = self._pattern.search(self._rest)
+        if found:
+            self.found = self._forms[found.group()]
+        self._rest = self._rest[-self._overlap :] if self._overlap else b""
 
 
 def storable(text: str) -> str:
