@@ -1,9 +1,11 @@
 """A kind described once: its table, what verbs write, who sees it. The ledger reads and writes rows by this."""
 
-from dataclasses import dataclass
-from typing import Generic, LiteralString, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, LiteralString, TypeVar
 
 from mooring.access.rules import Family
+from mooring.base.fields import Parser
 
 T = TypeVar("T")
 
@@ -22,7 +24,27 @@ class Use:
     shows: LiteralString = "id"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Link:
+    """Rows of (owner, other, perhaps one value) without a life of their own: members, grants. They die with their owner."""
+
+    name: LiteralString
+    table: LiteralString
+    owner: LiteralString
+    other: LiteralString
+    value: LiteralString | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Owner:
+    """Whose part a row is: to change it is to change the owner, whose event holds it under `name`."""
+
+    kind: "Kind[Any]"
+    column: LiteralString
+    name: LiteralString
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Kind(Generic[T]):
     """`written` are the columns verbs write; a change of one of them is a change, and is recorded.
 
@@ -37,14 +59,36 @@ class Kind(Generic[T]):
     family: Family
     written: tuple[LiteralString, ...]
     visible: LiteralString = "TRUE"
-    searchable: tuple[LiteralString, ...] = ()
+    searchable: tuple[LiteralString, ...] = COMMON
     used_by: tuple[Use, ...] = ()
     # What a person calls it: shown in errors beside the id.
     label: LiteralString = "name"
+    # Column → what it may hold. A column without one takes what the wire's type lets through.
+    parse: Mapping[str, Parser] = field(default_factory=dict[str, Parser])
+    # What must hold between the columns, over all that verbs write.
+    check: Callable[[Mapping[str, Any]], None] | None = None
+    # Column → the kind it refers to.
+    refers: "Mapping[str, Kind[Any]]" = field(default_factory=dict[str, "Kind[Any]"])
+    # Selects the ids of the groups the row $1 belongs to or was granted to; for the access rules.
+    groups: LiteralString | None = None
+    # The columns that say whose it is, and to whom it is assigned; for the access rules.
+    user: str | None = None
+    assigned: str | None = None
+    # Columns that are neither recorded nor shown.
+    hidden: tuple[LiteralString, ...] = ()
+    owner: Owner | None = None
+    links: tuple[Link, ...] = ()
+    # The kinds' tables whose rows are part of this one and die with it, by the column that names it.
+    parts: tuple[tuple[LiteralString, LiteralString], ...] = ()
 
     @property
     def columns(self) -> tuple[LiteralString, ...]:
         return COMMON + self.written
+
+    @property
+    def recorded(self) -> tuple[LiteralString, ...]:
+        """The written columns that events hold."""
+        return tuple(column for column in self.written if column not in self.hidden)
 
     @property
     def topic(self) -> str:

@@ -26,7 +26,8 @@ _EVENT_ARGS = 6
 _ALONE: LiteralString = f"WITH row AS (SELECT $7::text AS id), {_EVENT} SELECT seq FROM event"
 
 
-def _list(columns: Sequence[LiteralString], prefix: LiteralString = "") -> LiteralString:
+def listed(columns: Sequence[LiteralString], prefix: LiteralString = "") -> LiteralString:
+    """The columns as SQL names them."""
     # Quoted, because a column may be named as a keyword is ("check").
     names: list[LiteralString] = [f'{prefix}"{column}"' for column in columns]
     return ", ".join(names)
@@ -54,9 +55,14 @@ def seen(kind: Kind[T], actor: Actor, args: list[object]) -> LiteralString:
     binds: dict[LiteralString, object] = {"{user}": sight.user_id, "{groups}": list(sight.group_ids)}
     for word, value in binds.items():
         if word in condition:
-            args.append(value)
-            condition = condition.replace(word, "$" + _number(len(args)))
+            condition = condition.replace(word, bind(args, value))
     return condition
+
+
+def bind(args: list[object], value: object) -> LiteralString:
+    """The place of `value` behind `args`."""
+    args.append(value)
+    return "$" + _number(len(args))
 
 
 async def insert(
@@ -66,11 +72,11 @@ async def insert(
     written = [values[column] for column in kind.written]
     into: tuple[LiteralString, ...] = ("id", "created_by_user_id", *kind.written)
     sql = (
-        f"WITH row AS (INSERT INTO {kind.table} ({_list(into)}) "
-        f"VALUES ({_places(len(into), _EVENT_ARGS + 1)}) RETURNING {_list(kind.columns)}), "
-        f"{_EVENT} SELECT {_list(kind.columns)} FROM row"
+        f"WITH row AS (INSERT INTO {kind.table} ({listed(into)}) "
+        f"VALUES ({_places(len(into), _EVENT_ARGS + 1)}) RETURNING {listed(kind.columns)}), "
+        f"{_EVENT} SELECT {listed(kind.columns)} FROM row"
     )
-    recorded = {"after": dict(zip(kind.written, written, strict=True)), **(details or {})}
+    recorded = _recorded(details, after={column: values[column] for column in kind.recorded})
     identifier = new_id(kind.prefix)
     args = [*_event(actor, kind, "create", recorded), identifier, actor.user_id, *written]
     made = await tx.row(kind.entity, sql, *args)
@@ -88,7 +94,7 @@ async def read(tx: Tx, actor: Actor, kind: Kind[T], identifier: str, *, lock: bo
     suffix: LiteralString = " FOR UPDATE OF t" if lock else ""
     found = await tx.row(
         kind.entity,
-        f"SELECT {_list(kind.columns, 't.')} FROM {kind.table} AS t "
+        f"SELECT {listed(kind.columns, 't.')} FROM {kind.table} AS t "
         f"WHERE t.id = $1 AND t.deleted_at IS NULL AND {condition}{suffix}",
         *args,
     )
@@ -121,13 +127,15 @@ async def change(
     ]
     sets.append("version = version + 1, updated_at = now()")
     sql = (
-        f"WITH row AS (UPDATE {kind.table} SET {', '.join(sets)} WHERE id = $7 RETURNING {_list(kind.columns)}), "
-        f"{_EVENT} SELECT {_list(kind.columns)} FROM row"
+        f"WITH row AS (UPDATE {kind.table} SET {', '.join(sets)} WHERE id = $7 RETURNING {listed(kind.columns)}), "
+        f"{_EVENT} SELECT {listed(kind.columns)} FROM row"
     )
-    recorded: dict[str, object] = dict(details or {})
-    if differing:
-        recorded["before"] = {column: _at(before, column) for column in differing}
-        recorded["after"] = {column: changes[column] for column in differing}
+    shown = [column for column in differing if column not in kind.hidden]
+    recorded = _recorded(
+        details,
+        before={column: _at(before, column) for column in shown},
+        after={column: changes[column] for column in shown},
+    )
     args = [*_event(actor, kind, verb, recorded), _at(before, "id"), *(changes[column] for column in differing)]
     after = await tx.row(kind.entity, sql, *args)
     assert after is not None
@@ -136,25 +144,38 @@ async def change(
 
 
 async def delete(tx: Tx, actor: Actor, kind: Kind[T], before: T) -> None:
-    """The locked row `before` is there no more. Raises Clash with the list of what still uses it."""
+    """The locked row `before` is there no more, nor its parts. Raises Clash with the list of what still uses it."""
     identifier = str(_at(before, "id"))
     users = [user for use in kind.used_by for user in await _users(tx, use, identifier)]
     if users:
         raise Clash(f"this {kind.name} is still used by {', '.join(users[:10])}; remove it there first", used_by=users)
-    recorded = {"before": {column: _at(before, column) for column in kind.written}}
+    recorded = {"before": {column: _at(before, column) for column in kind.recorded}}
+    for table, column in kind.parts:
+        await tx.run(
+            f"UPDATE {table} SET deleted_at = now(), version = version + 1, updated_at = now() "
+            f"WHERE {column} = $1 AND deleted_at IS NULL",
+            identifier,
+        )
+    for link in kind.links:
+        await tx.run(f"DELETE FROM {link.table} WHERE {link.owner} = $1", identifier)
     await tx.row(
         kind.entity,
         f"WITH row AS (UPDATE {kind.table} SET deleted_at = now(), version = version + 1, updated_at = now() "
-        f"WHERE id = $7 RETURNING {_list(kind.columns)}), {_EVENT} SELECT {_list(kind.columns)} FROM row",
+        f"WHERE id = $7 RETURNING {listed(kind.columns)}), {_EVENT} SELECT {listed(kind.columns)} FROM row",
         *_event(actor, kind, "delete", recorded),
         identifier,
     )
     tx.hint(kind.topic, "events")
 
 
-async def refer(tx: Tx, actor: Actor, kind: Kind[T], identifier: str, *, field: str) -> T:
-    """The row `field` refers to, kept from being deleted until the transaction ends. Raises Unfit, naming the field."""
+async def refer(tx: Tx, actor: Actor, kind: Kind[T], identifier: str, *, field: str, alone: bool = False) -> T:
+    """The row `field` refers to, kept from being deleted until the transaction ends; `alone`, from any change by others.
+
+    Raises Unfit, naming the field.
+    """
     try:
+        if alone:
+            return await read(tx, actor, kind, identifier, lock=True)
         found = await read(tx, actor, kind, identifier)
     except Missing as error:
         raise Unfit(f"{field}: {error.reason}", field=field, id=identifier) from error
@@ -181,6 +202,16 @@ async def record(
 
 def _event(actor: Actor, kind: Kind[Any], verb: LiteralString, details: Mapping[str, object]) -> list[object]:
     return [new_id("rev"), actor.user_id, kind.name, f"{kind.name}.{verb}", details, actor.reason]
+
+
+def _recorded(details: Mapping[str, object] | None, **sides: Mapping[str, object]) -> dict[str, object]:
+    """The details of an event: what was before and after, with what the verb adds to either."""
+    recorded = dict(details or {})
+    for side, columns in sides.items():
+        added = recorded.get(side)
+        if columns or added is not None:
+            recorded[side] = {**columns, **(added if isinstance(added, dict) else {})}
+    return recorded
 
 
 def _at(row: object, column: str) -> object:

@@ -105,6 +105,17 @@ class Database:
             raise translated(error) from error
         self.hints.touch(tx.hints)
 
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Tx]:
+        """A connection for statements that only read, each on its own: saves the round trips of a transaction."""
+        try:
+            async with self._pool.acquire() as connection:
+                yield Tx(connection)
+        except MooringError:
+            raise
+        except Exception as error:
+            raise translated(error) from error
+
     async def send_hints(self) -> None:
         """Tell the other processes what changed here; one NOTIFY for all of it."""
         payload = self.hints.take_unsent()
@@ -134,11 +145,13 @@ class Database:
 
 # SQLSTATE to the kind of error and what it says; `{at}` is the constraint or column (PostgreSQL, appendix A).
 _STATES: Mapping[str, tuple[type[MooringError], str]] = {
-    "23505": (Clash, "it is there already ({at})"),
-    "23P01": (Clash, "it is there already ({at})"),
+    "23505": (Clash, "there is one already with this {at}"),
+    "23P01": (Clash, "there is one already with this {at}"),
     "23503": (Unfit, "it refers to something that does not exist ({at})"),
     "23514": (Unfit, "the database refuses this value ({at})"),
     "23502": (Unfit, "the database needs a value here ({at})"),
+    "22000": (Unfit, "the database refuses a value as out of range; give a smaller one"),
+    "22003": (Unfit, "the database refuses a value as out of range; give a smaller one"),
     "22021": (Unfit, "the text holds a character that PostgreSQL cannot store (NUL)"),
     "22P05": (Unfit, "the text holds a character that PostgreSQL cannot store (NUL)"),
     "40001": (Unavailable, "two changes met; try again"),
@@ -157,7 +170,9 @@ def translated(error: Exception) -> Exception:
     if known is not None:
         kind, says = known
         at = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or ""
-        return kind(says.format(at=at), constraint=at)
+        # Our indexes are named <table>_<what must be one of its kind>.
+        named = at.removeprefix(f"{getattr(error, 'table_name', None)}_").removesuffix("_excl").replace("_", " ")
+        return kind(says.format(at=named), constraint=at)
     if isinstance(error, _AWAY):
         return Unavailable("the database does not answer; try again")
     return error

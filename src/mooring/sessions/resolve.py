@@ -1,11 +1,13 @@
 """From references to a Request: what the catalog says at the moment a session is started."""
 
-from mooring.access.actor import Actor
+from mooring.access.actor import Actor, Permission
+from mooring.audit.verbs import require
 from mooring.base.db import Tx
 from mooring.base.errors import Unfit
-from mooring.catalog import verbs as catalog
+from mooring.catalog import workflows
+from mooring.catalog.catalog import AGENTS, SKILLS, TASKS
 from mooring.catalog.entities import Agent, Skill, Task
-from mooring.compute import instances
+from mooring.compute.instances import INSTANCES
 from mooring.sessions.entities import PermissionPolicy, Session
 from mooring.sessions.plan import AskedAgent, AskedInstance, AskedSkill, AskedTask, Request
 
@@ -14,14 +16,15 @@ async def resolve(tx: Tx, actor: Actor, session: Session, *, longest: float) -> 
     """Everything the session refers to. Raises Unfit, naming what is missing."""
     if session.workflow_id is None:
         raise Unfit("workflow_id: a session needs a workflow before it can start", field="workflow_id")
-    workflow = await workflows.read(tx, actor, session.workflow_id)
+    workflow = await workflows.WORKFLOWS.read(tx, actor, session.workflow_id)
     if workflow.agent_id is None:
         raise Unfit(f"the workflow {workflow.name!r} has no agent; set its agent_id", field="agent_id")
-    agent = await agents.read(tx, actor, workflow.agent_id)
-    skilled = [await skills.read(tx, actor, part.skill_id) for part in await workflow_skills.of(tx, workflow)]
+    agent = await AGENTS.read(tx, actor, workflow.agent_id)
+    known = (await workflows.skills(tx, [workflow.id]))[workflow.id]
+    skilled = [await SKILLS.read(tx, actor, part.skill_id) for part in known]
     asked = [
-        _task(await tasks.read(tx, actor, part.task_id), part.continue_on_failure)
-        for part in await workflow_tasks.of(tx, workflow)
+        _task(await TASKS.read(tx, actor, part.task_id), part.continue_on_failure)
+        for part in (await workflows.tasks(tx, [workflow.id]))[workflow.id]
     ]
     if session.permission_policy is PermissionPolicy.ASK:
         raise Unfit(
@@ -84,8 +87,8 @@ async def _instance(tx: Tx, actor: Actor, session: Session) -> AskedInstance:
     """The instance the session runs on; the default one when it names none. Raises Denied, Missing."""
     if session.compute_instance_id is None:
         return AskedInstance()
-    found = await instances.read(tx, actor, session.compute_instance_id)
-    await require(tx, actor, Permission.OPERATE, instances.kind, found)
+    found = await INSTANCES.read(tx, actor, session.compute_instance_id)
+    await require(tx, actor, Permission.OPERATE, INSTANCES.kind, found)
     return AskedInstance(
         id=found.id,
         name=found.name,

@@ -1,0 +1,133 @@
+"""What a field may hold. Each takes what was sent and returns what is kept, or raises Unfit naming the field and the fix. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+from mooring.base.errors import Unfit
+
+LONGEST_NAME = 200
+LONGEST_LINE = 2_000
+LONGEST_TEXT = 200_000
+MOST_VARIABLES = 500
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
+_USERNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,198}[A-Za-z0-9])?", re.ASCII)
+_HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?", re.ASCII)
+# What decides which program runs, or belongs to the runner: whoever sets these acts as more than the instance's command.
+_RESERVED = frozenset({"PATH", "HOME", "IFS", "ENV", "BASH_ENV", "SHELLOPTS"})
+_RESERVED_STARTS = ("LD_", "MOORING_")
+_NUL_SAYS = "{} holds a NUL character; leave it out"
+
+
+class Parser(Protocol):
+    """One of these functions."""
+
+    def __call__(self, value: object, /, *, field: str) -> object: ...
+
+
+def name(value: object, /, *, field: str) -> str:
+    """A name: trimmed, 1 to 200 characters, none of them a control character."""
+    found = _text(value, field).strip()
+    if not 1 <= len(found) <= LONGEST_NAME:
+        raise Unfit(f"{field} has {len(found)} characters without the space around it; it needs 1 to 200", field=field)
+    _no_controls(found, field)
+    return found
+
+
+def line(value: object, /, *, field: str) -> str:
+    """One line of text, perhaps empty: no control characters, at most 2,000 characters."""
+    found = _text(value, field)
+    _bounded(found, LONGEST_LINE, field)
+    _no_controls(found, field)
+    return found
+
+
+def text(value: object, /, *, field: str) -> str:
+    """Text of any kind: prompts, scripts, descriptions. No NUL, at most 200,000 characters."""
+    found = _text(value, field)
+    _bounded(found, LONGEST_TEXT, field)
+    if "\0" in found:
+        raise Unfit(_NUL_SAYS.format(field), field=field)
+    return found
+
+
+def command(value: object, /, *, field: str) -> str:
+    """A command line: one line that is not blank."""
+    found = line(value, field=field).strip()
+    if not found:
+        raise Unfit(f"{field} is empty; leave the field out, or name a command", field=field)
+    return found
+
+
+def username(value: object, /, *, field: str) -> str:
+    """A name to log in with: letters, digits and . _ @ + - inside, so that it can be typed and compared."""
+    found = _text(value, field).strip()
+    if not _USERNAME.fullmatch(found):
+        says = f"{field}: {found[:80]!r} is not of A-Z, a-z, 0-9 with . _ @ + - inside (1 to 200 characters)"
+        raise Unfit(says, field=field)
+    return found
+
+
+def slug(value: object, /, *, field: str) -> str:
+    """A short word of a-z, 0-9, - and _."""
+    found = _text(value, field)
+    if not _SLUG.fullmatch(found):
+        raise Unfit(f"{field}: {found[:80]!r} is not a word of a-z, 0-9, - and _ (1 to 63 characters)", field=field)
+    return found
+
+
+def variable(value: object, /, *, field: str) -> str:
+    """The name of an environment variable, as POSIX has it; none that decides which program runs."""
+    found = _text(value, field)
+    if not _VARIABLE.fullmatch(found) or len(found) > LONGEST_NAME:
+        raise Unfit(f"{field}: {found[:80]!r} is no variable name (A-Z, a-z, 0-9, _; no digit first)", field=field)
+    if found in _RESERVED or found.startswith(_RESERVED_STARTS):
+        raise Unfit(f"{field}: {found} is reserved; choose another variable", field=field)
+    return found
+
+
+def environment(value: object, /, *, field: str) -> dict[str, str]:
+    """Variables and what they are set to."""
+    given = cast(Mapping[object, object], value)
+    if len(given) > MOST_VARIABLES:
+        raise Unfit(f"{field} has {len(given)} variables; at most {MOST_VARIABLES} are kept", field=field)
+    return {variable(key, field=field): text(set_to, field=f"{field}.{key}") for key, set_to in given.items()}
+
+
+def hosts(value: object, /, *, field: str) -> tuple[str, ...]:
+    """Host names, each perhaps with a port (`registry.example.org:443`) or a leading `*.`."""
+    given = cast(Sequence[object], value)
+    found = tuple(_text(entry, field).lower() for entry in given)
+    for entry in found:
+        if not _HOST.fullmatch(entry):
+            raise Unfit(f"{field}: {entry[:80]!r} is not a host name, perhaps with :port", field=field)
+    return tuple(dict.fromkeys(found))
+
+
+def email(value: object, /, *, field: str) -> str:
+    """An address with one @ in it; whether it is anyone's is not looked at."""
+    found = line(value, field=field).strip()
+    before, mark, after = found.rpartition("@")
+    if not (mark and before and after) or " " in found or len(found) > LONGEST_NAME:
+        raise Unfit(f"{field}: {found[:80]!r} is no e-mail address", field=field)
+    return found
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise Unfit(f"{field} must be text", field=field)
+    return value
+
+
+def _bounded(found: str, longest: int, field: str) -> None:
+    if len(found) > longest:
+        raise Unfit(f"{field} has {len(found)} characters; at most {longest} are kept", field=field)
+
+
+def _no_controls(found: str, field: str) -> None:
+    for character in found:
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+            raise Unfit(f"{field} holds the control character U+{ord(character):04X}; leave it out", field=field)

@@ -1,0 +1,42 @@
+"""The verbs of compute instances."""
+
+from collections.abc import Mapping
+
+from mooring.access.actor import Actor, Permission
+from mooring.audit.verbs import Verbs, require
+from mooring.base.db import Tx
+from mooring.base.errors import Unfit
+from mooring.compute.entities import ComputeInstance
+from mooring.compute.kinds import COMPUTE_INSTANCE
+from mooring.compute.store import instances as store
+
+INSTANCES = Verbs(kind=COMPUTE_INSTANCE)
+
+
+async def create(tx: Tx, actor: Actor, values: Mapping[str, object]) -> ComputeInstance:
+    """A new instance of a group. Raises Denied, Unfit (also when its filesystem was not granted to the group), Clash."""
+    made = await INSTANCES.create(tx, actor, values)
+    await _check_files(tx, made)
+    return made
+
+
+async def replace(tx: Tx, actor: Actor, before: ComputeInstance, values: Mapping[str, object]) -> ComputeInstance:
+    """The locked instance with these values; runs under way keep what they have. Raises Denied, Unfit, Clash."""
+    after = await INSTANCES.replace(tx, actor, before, values)
+    if after.group_id != before.group_id:
+        # Whoever moves it takes it from one group and gives it to another: an operator of both.
+        await require(tx, actor, Permission.CREATE, COMPUTE_INSTANCE, after)
+    await _check_files(tx, after)
+    return after
+
+
+async def _check_files(tx: Tx, instance: ComputeInstance) -> None:
+    filesystem, version = instance.filesystem_id, instance.filesystem_version_id
+    if filesystem is None:
+        return
+    if not await store.has_filesystem(tx, instance.group_id, filesystem):
+        says = f"filesystem_id: the group was not granted {filesystem}; its owner can grant it"
+        raise Unfit(says, field="filesystem_id", id=filesystem)
+    if version is not None and not await store.is_version(tx, filesystem, version):
+        says = f"filesystem_version_id: {version} is no version of {filesystem}"
+        raise Unfit(says, field="filesystem_version_id", id=version)

@@ -1,0 +1,87 @@
+"""The verbs of groups: who belongs to them, and what they may use."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mooring.access.actor import SYSTEM, Actor, GroupRole, Permission
+from mooring.audit import ledger, parts
+from mooring.audit.kinds import Kind, Link
+from mooring.audit.verbs import Verbs, require, subject
+from mooring.base.db import Tx
+from mooring.identity.entities import Group
+from mooring.identity.kinds import AVAILABLE_FILESYSTEMS, AVAILABLE_SECRETS, GROUP, MEMBERS, USER
+
+GROUPS = Verbs(kind=GROUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Has:
+    """What belongs to a group: members (user id → role), and the ids of what was granted to it."""
+
+    members: dict[str, GroupRole]
+    available_filesystems: list[str]
+    available_secrets: list[str]
+
+
+async def create(tx: Tx, actor: Actor, values: Mapping[str, object]) -> Group:
+    """A new group; who makes it is its first owner. Raises Denied, Unfit, Clash."""
+    none: dict[str, str] = {}
+    made: dict[str, object] = {"git_credentials": none, **values}
+    if actor.user_id is None:
+        return await GROUPS.create(tx, actor, made)
+    first = {"after": {MEMBERS.name: {actor.user_id: GroupRole.OWNER}}}
+    group = await GROUPS.create(tx, actor, made, details=first)
+    await parts.write_link(tx, MEMBERS, group.id, actor.user_id, GroupRole.OWNER)
+    return group
+
+
+async def has(tx: Tx, group_ids: Sequence[str]) -> dict[str, Has]:
+    """What belongs to groups the actor was found to see."""
+    members = await parts.links(tx, MEMBERS, group_ids)
+    filesystems = await parts.links(tx, AVAILABLE_FILESYSTEMS, group_ids)
+    secrets = await parts.links(tx, AVAILABLE_SECRETS, group_ids)
+    return {
+        group_id: Has(
+            members={row.other: GroupRole(row.value) for row in members[group_id] if row.value},
+            available_filesystems=[row.other for row in filesystems[group_id]],
+            available_secrets=[row.other for row in secrets[group_id]],
+        )
+        for group_id in group_ids
+    }
+
+
+async def put_member(tx: Tx, actor: Actor, group_id: str, user_id: str, role: GroupRole) -> Group:
+    """The group with this member in this role. Raises Denied, Missing, Unfit (no such user)."""
+    group = await _locked(tx, actor, group_id)
+    await ledger.refer(tx, actor, USER, user_id, field="user_id")
+    return await parts.put_link(tx, actor, GROUP, group, MEMBERS, user_id, role)
+
+
+async def drop_member(tx: Tx, actor: Actor, group_id: str, user_id: str) -> Group:
+    """The group without this member. Raises Denied, Missing."""
+    return await parts.drop_link(tx, actor, GROUP, await _locked(tx, actor, group_id), MEMBERS, user_id)
+
+
+async def grant(tx: Tx, actor: Actor, group_id: str, link: Link, kind: Kind[Any], identifier: str) -> Group:
+    """The group, which may use this filesystem or secret from now on. Raises Denied: it takes an owner of both sides."""
+    group = await _locked(tx, actor, group_id)
+    granted = await ledger.refer(tx, actor, kind, identifier, field=link.other)
+    await require(tx, actor, Permission.GRANT, kind, granted)
+    return await parts.put_link(tx, actor, GROUP, group, link, identifier)
+
+
+async def revoke(tx: Tx, actor: Actor, group_id: str, link: Link, kind: Kind[Any], identifier: str) -> Group:
+    """The group, which may use it no more; runs under way keep what they have. An owner of either side may do so."""
+    granted = await ledger.read(tx, actor, kind, identifier)
+    if actor.may(Permission.GRANT, of=await subject(tx, kind, granted)):
+        group = await ledger.read(tx, SYSTEM, GROUP, group_id, lock=True)
+    else:
+        group = await _locked(tx, actor, group_id)
+    return await parts.drop_link(tx, actor, GROUP, group, link, identifier)
+
+
+async def _locked(tx: Tx, actor: Actor, group_id: str) -> Group:
+    group = await GROUPS.read(tx, actor, group_id, lock=True)
+    await require(tx, actor, Permission.GRANT, GROUP, group)
+    return group

@@ -1,0 +1,26 @@
+"""The kind of secrets, described. Exposures belong to an instance: see compute/kinds.py."""
+
+from mooring.access.rules import Family
+from mooring.audit.kinds import COMMON, Kind, Use
+from mooring.base import fields
+from mooring.secrets.entities import Secret
+
+SECRET = Kind(
+    name="secret",
+    table="secrets",
+    prefix="sec",
+    entity=Secret,
+    family=Family.SECRET,
+    written=("name", "description", "vault", "vault_id", "secret_version"),
+    visible="""
+        t.created_by_user_id = {user}
+        OR EXISTS (SELECT 1 FROM group_secrets g WHERE g.secret_id = t.id AND g.group_id = ANY({groups}))
+    """,
+    searchable=("name", "description", "vault", "vault_id", "secret_version", *COMMON),
+    parse={"name": fields.name, "description": fields.text},
+    groups="SELECT group_id FROM group_secrets WHERE secret_id = $1",
+    used_by=(
+        Use(table="instance_secret_mappings", column="secret_id", shows="compute_instance_id"),
+        Use(table="group_secrets", column="secret_id", living="TRUE", shows="group_id"),
+    ),
+)
