@@ -28,13 +28,14 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rows(Generic[T]):
-    """What a list is of: rows `t` of a table, as `shape`, under a condition whose values are bound in `args` already."""
+    """What a list is of: rows `alias` of a table, as `shape`, under a condition whose values `args` holds already."""
 
     shape: type[T]
     table: LiteralString
     columns: tuple[LiteralString, ...]
     condition: LiteralString
     args: tuple[object, ...]
+    alias: LiteralString = "t"
 
 
 async def page(
@@ -60,7 +61,9 @@ async def cut(tx: Tx, rows: Rows[T], wanted: Wanted) -> Page[T]:
     """One page of the rows. Raises Unfit for a cursor whose values do not fit."""
     total = None
     if wanted.counts:
-        total = await tx.value(int, f"SELECT count(*) FROM {rows.table} AS t WHERE {rows.condition}", *rows.args)
+        total = await tx.value(
+            int, f"SELECT count(*) FROM {rows.table} AS {rows.alias} WHERE {rows.condition}", *rows.args
+        )
     if wanted.size == 0:
         return Page(items=[], total=total, next=None)
     args = list(rows.args)
@@ -74,7 +77,7 @@ async def cut(tx: Tx, rows: Rows[T], wanted: Wanted) -> Page[T]:
     limit = bind(args, wanted.size + 1)
     found = await tx.rows(
         rows.shape,
-        f"SELECT {listed(rows.columns, 't.')} FROM {rows.table} AS t WHERE {condition} "
+        f"SELECT {listed(rows.columns, rows.alias + '.')} FROM {rows.table} AS {rows.alias} WHERE {condition} "
         f"ORDER BY {_sorted(rows, wanted.order)} LIMIT {limit}{skipped}",
         *args,
     )
@@ -93,7 +96,7 @@ def _sorted(rows: Rows[Any], order: Sequence[Order]) -> LiteralString:
 
 def _column(rows: Rows[Any], field: str) -> LiteralString:
     column: LiteralString = next(column for column in rows.columns if column == field)
-    return 't."' + column + '"'
+    return rows.alias + '."' + column + '"'
 
 
 def _behind(rows: Rows[Any], order: Sequence[Order], values: Sequence[object], args: list[object]) -> LiteralString:

@@ -53,7 +53,15 @@ class Wanted:
         return self.after is None
 
 
-def wanted(*, page: int, size: int, order_by: str, after: str | None, allowed: Sequence[str]) -> Wanted:
+def wanted(
+    *,
+    page: int,
+    size: int,
+    order_by: str,
+    after: str | None,
+    allowed: Sequence[str],
+    newest: tuple[Order, ...] = NEWEST,
+) -> Wanted:
     """The page asked for. Raises Unfit, naming the parameter and what it may be."""
     if page < 1:
         raise Unfit(f"page: pages are numbered from 1, there is none numbered {page}", field="page")
@@ -64,15 +72,15 @@ def wanted(*, page: int, size: int, order_by: str, after: str | None, allowed: S
         raise Unfit("page and after exclude each other; leave one out", field="after")
     if (page - 1) * max(size, 1) > DEEPEST:
         raise Unfit(f"page: so deep into a list (over {DEEPEST}) goes only after=<next of the last page>", field="page")
-    order = ordering(order_by, allowed)
+    order = ordering(order_by, allowed) or newest
     values = None if after is None else _opened(after, order)
     return Wanted(order=order, size=size, page=page, after=values)
 
 
 def ordering(text: str, allowed: Sequence[str]) -> tuple[Order, ...]:
-    """`name asc, created_at desc`; `id` is always last, so that the order is total. Raises Unfit."""
+    """The order that `name asc, created_at desc` asks for, () for blank text. `id` is always last. Raises Unfit."""
     if not text.strip():
-        return NEWEST
+        return ()
     found: list[Order] = []
     for part in text.split(","):
         words = part.split()

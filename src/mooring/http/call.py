@@ -1,0 +1,165 @@
+"""One request, as a handler sees it: who asks, for what, with which parameters, under which conditions."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import HTTPException
+
+from mooring.access.actor import Actor
+from mooring.app import App
+from mooring.http.errors import Malformed, Stale, TooLarge, WrongMedia
+from mooring.http.route import JSON, MERGE_PATCH, Route
+
+S = TypeVar("S")
+
+BODY_BYTES = 4 << 20
+DEEPEST_BODY = 64
+_LONGEST_REASON = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request whose asker is known. `token_id` names the token that let it in; None where none is needed."""
+
+    app: App
+    actor: Actor
+    token_id: str | None
+    route: Route
+    request: Request[Any, Any, Any]
+    operation_id: str
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The parameters of the path."""
+        return self.request.path_params
+
+    def header(self, name: str) -> str | None:
+        """A header's text, decoded as UTF-8. Raises Malformed."""
+        value = self.request.headers.get(name)
+        if value is None:
+            return None
+        try:
+            return value.encode("latin-1").decode()
+        except UnicodeError as error:
+            raise Malformed(f"the header {name} is not UTF-8", header=name) from error
+
+    def asked(self, shape: type[S]) -> S:
+        """The query parameters, checked. Raises Malformed for one that is unknown, given twice, or of the wrong type."""
+        given: dict[str, str] = {}
+        for name, value in self.request.query_params.multi_items():
+            if name in given:
+                raise Malformed(f"the parameter {name[:80]} is given twice; give it once", parameter=name[:80])
+            given[name] = value
+        try:
+            return msgspec.convert(given, shape, strict=False)
+        except msgspec.ValidationError as error:
+            raise Malformed(f"parameter: {_said(error)}") from error
+
+    async def decode(self, shape: type[S]) -> S:
+        """The JSON body as a `shape`. Raises Malformed (naming the field), WrongMedia, TooLarge."""
+        raw = await self.body()
+        _check_depth(raw)
+        try:
+            return msgspec.json.decode(raw, type=shape)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Malformed(f"body: {_said(error)}") from error
+
+    async def fields(self) -> dict[str, Any]:
+        """The JSON body as an object, unchecked. Raises Malformed, WrongMedia, TooLarge."""
+        return await self.decode(dict[str, Any])
+
+    async def body(self) -> bytes:
+        """The body of a JSON request, whole. Raises WrongMedia, TooLarge."""
+        media = (self.request.headers.get("Content-Type") or JSON).partition(";")[0].strip().lower()
+        if media not in (JSON, MERGE_PATCH):
+            raise WrongMedia(f"the body must be {JSON}, not {media[:80]}", media=media[:80])
+        try:
+            return await self.request.body()
+        except HTTPException as error:
+            raise TooLarge(f"the body has more than {BODY_BYTES} bytes", most=BODY_BYTES) from error
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body as it comes; the caller bounds it."""
+        return self.request.stream()
+
+    def check_match(self, version: int) -> None:
+        """Return when If-Match is absent or names this version. Raises Stale, Malformed."""
+        wanted = self.header("If-Match")
+        if wanted is None:
+            return
+        if not _names(wanted, version, "If-Match", weak=False):
+            raise Stale(f"it is at version {version} now; read it again and decide anew", version=version)
+
+    def has_already(self, version: int) -> bool:
+        """Whether If-None-Match says that the asker has this version."""
+        held = self.header("If-None-Match")
+        return held is not None and _names(held, version, "If-None-Match", weak=True)
+
+
+def etag(version: int) -> str:
+    """The ETag of a version."""
+    return f'"{version}"'
+
+
+def reason_of(request: Request[Any, Any, Any]) -> str | None:
+    """The Audit-Reason of a request. Raises Malformed."""
+    value = request.headers.get("Audit-Reason")
+    if value is None:
+        return None
+    try:
+        text = value.encode("latin-1").decode().strip()
+    except UnicodeError as error:
+        raise Malformed("the header Audit-Reason is not UTF-8", header="Audit-Reason") from error
+    if not text.isprintable() or len(text) > _LONGEST_REASON:
+        raise Malformed(
+            f"the header Audit-Reason must be printable, of at most {_LONGEST_REASON} characters", header="Audit-Reason"
+        )
+    return text or None
+
+
+def _names(header: str, version: int, name: str, *, weak: bool) -> bool:
+    if header.strip() == "*":
+        return True
+    found = False
+    for part in header.split(","):
+        tag = part.strip()
+        if weak:
+            tag = tag.removeprefix("W/")
+        if len(tag) < 2 or not (tag.removeprefix("W/").startswith('"') and tag.endswith('"')):  # noqa: PLR2004 - two quotes
+            raise Malformed(f'{name}: {tag[:40]} is no entity tag; it is a version in quotes, "3"', header=name)
+        found = found or tag == etag(version)
+    return found
+
+
+def _check_depth(raw: bytes) -> None:
+    depth = deepest = 0
+    inside = escaped = False
+    if raw.count(b"[") + raw.count(b"{") <= DEEPEST_BODY:
+        return
+    for byte in raw:
+        if inside:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:  # noqa: PLR2004 - a backslash
+                escaped = True
+            elif byte == 0x22:  # noqa: PLR2004 - a quote
+                inside = False
+        elif byte == 0x22:  # noqa: PLR2004 - a quote
+            inside = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    if deepest > DEEPEST_BODY:
+        raise Malformed(f"body: nested {deepest} deep; at most {DEEPEST_BODY} levels are taken")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    # msgspec says `… - at `$.name``: the place is named.
+    return str(error).replace("`$.", "`").replace(" - at `$`", "")

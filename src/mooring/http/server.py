@@ -1,0 +1,135 @@
+"""The API as one ASGI application: every route under one roof, one way in, one way to fail."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
+
+from mooring.app import App
+from mooring.base.errors import MooringError, NotKnown, Unavailable
+from mooring.base.ids import new_id
+from mooring.base.migrate import current, shipped
+from mooring.http import audit, catalog, compute, identity, system
+from mooring.http.call import BODY_BYTES, Call
+from mooring.http.errors import BASE, Broken, NoSuchMethod, TooMany, body_of, of_framework
+from mooring.http.keys import NOBODY, asker
+from mooring.http.openapi import document
+from mooring.http.route import JSON, Answer, Route
+
+log = structlog.stdlib.get_logger("mooring.http")
+
+AnyRequest = Request[Any, Any, State]
+
+ROUTES: tuple[Route, ...] = (
+    *system.ROUTES,
+    *identity.ROUTES,
+    *catalog.ROUTES,
+    *compute.ROUTES,
+    *audit.ROUTES,
+)
+"""Every route under /api/mooring/v1. A slice's file adds its own here."""
+
+
+def application(app: App) -> Litestar:
+    """The application of one process."""
+    return Litestar(
+        route_handlers=[*_health(app), _openapi(ROUTES), *(_handler(app, route) for route in ROUTES)],
+        openapi_config=None,
+        request_max_body_size=BODY_BYTES,
+        logging_config=None,
+        exception_handlers={MooringError: _refuse, HTTPException: _refuse, Exception: _refuse},
+    )
+
+
+def _handler(app: App, route: Route) -> HTTPRouteHandler:
+    async def handle(request: AnyRequest) -> Response[Any]:
+        operation_id = request.state.operation_id = new_id("op")
+        actor, token_id = (NOBODY, None) if route.public else await asker(app, request)
+        call = Call(app=app, actor=actor, token_id=token_id, route=route, request=request, operation_id=operation_id)
+        if not route.query.__struct_fields__:
+            call.asked(route.query)
+        return _response(await route.handle(call), operation_id)
+
+    path = "/".join(_segment(part) for part in route.path.split("/"))
+    return HTTPRouteHandler(
+        BASE + path,
+        http_method=route.method,
+        request_max_body_size=None if route.streams else BODY_BYTES,
+        # The answer carries its own; the framework's guess for DELETE would forbid a body.
+        status_code=200,
+        name=route.operation,
+    )(handle)
+
+
+def _segment(part: str) -> str:
+    return f"{part[:-1]}:str}}" if part.startswith("{") and ":" not in part else part
+
+
+def _response(answer: Answer, operation_id: str) -> Response[Any]:
+    headers = {**answer.headers, "X-Operation-ID": operation_id}
+    if answer.stream is not None:
+        return Stream(answer.stream, status_code=answer.status, headers=headers, media_type=answer.media)
+    content = b"" if answer.body is None else msgspec.json.encode(answer.body)
+    return Response(content, status_code=answer.status, headers=headers, media_type=answer.media)
+
+
+def _refuse(request: AnyRequest, error: Exception) -> Response[Any]:
+    """A failure, answered; ours are logged with where they happened."""
+    operation_id = request.state.get("operation_id") or new_id("op")
+    if isinstance(error, HTTPException):
+        refused: MooringError = of_framework(error)
+    elif isinstance(error, MooringError):
+        refused = error
+    else:
+        log.error("request broke", operation=operation_id, path=request.url.path, exc_info=error)
+        refused = Broken("Mooring failed here; the log has more under the operation id")
+    status, body = body_of(refused, operation_id)
+    return Response(body, status_code=status, headers=_refusal_headers(refused, operation_id), media_type=JSON)
+
+
+def _refusal_headers(error: MooringError, operation_id: str) -> dict[str, str]:
+    headers = {"X-Operation-ID": operation_id}
+    if isinstance(error, NotKnown):
+        headers["WWW-Authenticate"] = 'Bearer realm="mooring"'
+    if isinstance(error, NoSuchMethod):
+        headers["Allow"] = str(error.facts.get("allow", ""))
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.facts["retry_after"])
+    return headers
+
+
+# --- outside /api: open to all ---
+
+
+def _health(app: App) -> list[HTTPRouteHandler]:
+    migrations = shipped()
+
+    async def healthz() -> Response[bytes]:
+        return Response(b'{"status":"ok"}', media_type=JSON)
+
+    async def readyz() -> Response[bytes]:
+        async with app.database.reading() as tx:
+            if not await current(tx, migrations):
+                raise Unavailable("the database is not at the current schema; run `moor migrate`")
+        return Response(b'{"status":"ready"}', media_type=JSON)
+
+    return [_get("/healthz", healthz), _get("/readyz", readyz)]
+
+
+def _openapi(routes: Sequence[Route]) -> HTTPRouteHandler:
+    held = document(routes)
+
+    async def openapi() -> Response[bytes]:
+        return Response(held, media_type=JSON)
+
+    return _get(f"{BASE}/openapi", openapi)
+
+
+def _get(path: str, handle: Callable[[], Awaitable[Response[bytes]]]) -> HTTPRouteHandler:
+    return HTTPRouteHandler(path, http_method="GET")(handle)

@@ -1,0 +1,90 @@
+"""Streams of events to a client: Server-Sent Events with numbers, so that who comes back goes on where it was."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from mooring.app import App
+from mooring.http.call import Call
+from mooring.http.errors import Malformed
+from mooring.http.route import EVENTS, Answer
+
+BEAT = 15.0
+# A hint of another process may be lost; looking again covers it.
+_POLL = 1.0
+_HIGHEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of a stream; `number` is what the client sends back as Last-Event-ID."""
+
+    number: int
+    name: str
+    data: object
+
+
+def sse(events: AsyncIterator[Event | None]) -> Answer:
+    """The events as they come; None is a sign of life."""
+    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    return Answer(stream=_written(events), media=EVENTS, headers=headers)
+
+
+async def _written(events: AsyncIterator[Event | None]) -> AsyncIterator[bytes]:
+    # At once, so that the client knows it is listened to.
+    yield b": open\n\n"
+    async for event in events:
+        yield b": beat\n\n" if event is None else _line(event)
+
+
+def _line(event: Event) -> bytes:
+    data = msgspec.json.encode(event.data)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.number, event.name.encode(), data)
+
+
+def last_number(call: Call, *, after: int | None = None) -> int:
+    """The number to go on after: Last-Event-ID, else `after` of the query, else 0. Raises Malformed."""
+    header = call.header("Last-Event-ID")
+    if header is None:
+        return after or 0
+    if not (header.isascii() and header.isdecimal()) or int(header[:20]) > _HIGHEST:
+        raise Malformed("Last-Event-ID is a number this stream gave out", header="Last-Event-ID")
+    return int(header)
+
+
+async def follow(
+    app: App,
+    topics: Sequence[str],
+    fetch: Callable[[int], Awaitable[Sequence[Event]]],
+    *,
+    after: int,
+    over: Callable[[], Awaitable[bool]] | None = None,
+) -> AsyncIterator[Event | None]:
+    """What `fetch` finds after a number, again and again: at each hint for one of the topics, and now and then.
+
+    Ends when `over` says so and nothing is left to fetch.
+    """
+    silent = 0.0
+    with app.database.hints.waiting(*topics) as hint:
+        while True:
+            hint.clear()
+            # Asked before the fetch: what is written in between is fetched then.
+            last = over is not None and await over()
+            found = await fetch(after)
+            for event in found:
+                after, silent = event.number, 0.0
+                yield event
+            if found:
+                continue
+            if last:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL):
+                    await hint.wait()
+            silent += _POLL
+            if silent >= BEAT:
+                silent = 0.0
+                yield None

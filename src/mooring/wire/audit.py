@@ -1,0 +1,32 @@
+"""The record, as it is sent."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from mooring.wire.base import Id, ListQuery
+
+
+class ResourceEvent(Struct, kw_only=True):
+    """Who did what to which resource, when and why; `details` holds before and after. Never changed, never removed."""
+
+    id: Id
+    kind: str
+    href: str
+    timestamp: datetime
+    actor_id: Id | None
+    resource_type: str
+    resource_id: Id
+    action: str
+    details: dict[str, Any]
+    reason: str | None
+
+
+class EventQuery(ListQuery, kw_only=True, forbid_unknown_fields=True, rename={"order_by": "orderBy"}):
+    """Which events."""
+
+    resource_id: Id | None = None
+    resource_type: Annotated[str, Meta(max_length=100)] | None = None
+    action: Annotated[str, Meta(max_length=100, examples=["workflow.update"])] | None = None
+    actor_id: Id | None = None

@@ -1,0 +1,53 @@
+"""Compute instances, as they are sent."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from mooring.wire.base import Bytes, Count, Id, Name, Prompt, Resource, Seconds
+
+Network = Literal["none", "allow-list", "full"]
+Cores = Annotated[float, Meta(gt=0, le=4096, description="Cores")]
+Variables = dict[str, Annotated[str, Meta(max_length=200_000)]]
+
+
+class NewComputeInstance(Struct, kw_only=True, forbid_unknown_fields=True):
+    """An instance to be. Null limits are the engine's own; null filesystem_version_id is the current version."""
+
+    name: Name
+    group_id: Id
+    description: Prompt = ""
+    image_name: Name = "host"
+    command: Prompt = ""
+    environment: Variables = field(default_factory=dict[str, str])
+    filesystem_id: Id | None = None
+    filesystem_version_id: Id | None = None
+    engine: Name = "local"
+    cpus: Cores | None = None
+    memory: Bytes | None = None
+    pids: Count | None = None
+    disk: Bytes | None = None
+    timeout: Seconds | None = None
+    network: Network = "none"
+    network_allow: list[str] = field(default_factory=list[str])
+
+
+class ComputeInstance(Resource, kw_only=True):
+    """A machine, declared."""
+
+    name: str
+    group_id: Id
+    description: str
+    image_name: str
+    command: str
+    environment: dict[str, str]
+    filesystem_id: Id | None
+    filesystem_version_id: Id | None
+    engine: str
+    cpus: float | None
+    memory: int | None
+    pids: int | None
+    disk: int | None
+    timeout: float | None
+    network: Network
+    network_allow: list[str]
