@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from mooring.files.keep import in_directory
 
 from mooring.app import App
 from mooring.base.clock import SystemClock
 from mooring.base.db import Database
 from mooring.base.git import GitLimits, Mirrors
 from mooring.base.unprivileged import process_user
-from mooring.files.keep import in_directory
 from mooring.http.server import application
 from mooring.identity import users
 from mooring.settings import Settings

@@ -45,9 +45,8 @@ async def page(
     """A page of the events the actor sees, of resources of these kinds; `where` narrows it to equal values."""
     args: list[object] = []
     conditions: list[LiteralString] = [_seen(kinds, actor, args)]
-    for column in _FILTERS:
-        if where.get(column) is not None:
-            conditions.append(f"e.{column} = {bind(args, where[column])}")
+    asked = [column for column in _FILTERS if where.get(column) is not None]
+    conditions += [f"e.{column} = {bind(args, where[column])}" for column in asked]
     rows = Rows(
         shape=ResourceEvent,
         table="resource_events",

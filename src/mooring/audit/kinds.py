@@ -26,7 +26,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Link:
-    """Rows of (owner, other, perhaps one value) without a life of their own: members, grants. They die with their owner."""
+    """Rows of (owner, other, perhaps one value) without a life of their own: members, grants. They die with it."""
 
     name: LiteralString
     table: LiteralString

@@ -169,9 +169,9 @@ async def delete(tx: Tx, actor: Actor, kind: Kind[T], before: T) -> None:
 
 
 async def refer(tx: Tx, actor: Actor, kind: Kind[T], identifier: str, *, field: str, alone: bool = False) -> T:
-    """The row `field` refers to, kept from being deleted until the transaction ends; `alone`, from any change by others.
+    """The row `field` refers to, kept from being deleted until the transaction ends.
 
-    Raises Unfit, naming the field.
+    With `alone` nobody else changes it meanwhile either. Raises Unfit, naming the field.
     """
     try:
         if alone:

@@ -44,9 +44,8 @@ async def page(
     """A page of what the actor sees of a kind; `where` narrows it to rows with these values."""
     args: list[object] = []
     conditions: list[LiteralString] = ["t.deleted_at IS NULL", seen(kind, actor, args)]
-    for column in kind.columns:
-        if where is not None and column in where:
-            conditions.append(f't."{column}" = {bind(args, where[column])}')
+    asked = [column for column in kind.columns if where is not None and column in where]
+    conditions += [f't."{column}" = {bind(args, (where or {})[column])}' for column in asked]
     rows = Rows(
         shape=kind.entity,
         table=kind.table,

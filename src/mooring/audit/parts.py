@@ -11,7 +11,7 @@ from mooring.base.db import Tx
 from mooring.base.errors import Missing
 from mooring.base.ids import new_id
 
-O = TypeVar("O")
+T = TypeVar("T")
 P = TypeVar("P")
 
 
@@ -138,8 +138,8 @@ async def links(tx: Tx, link: Link, owner_ids: Sequence[str]) -> dict[str, list[
 
 
 async def put_link(
-    tx: Tx, actor: Actor, kind: Kind[O], owner: O, link: Link, other: str, value: str | None = None
-) -> O:
+    tx: Tx, actor: Actor, kind: Kind[T], owner: T, link: Link, other: str, value: str | None = None
+) -> T:
     """The locked owner, linked to `other`. What is so already is no change."""
     before = await _link(tx, link, owner, other)
     if before is not None and before.value == value:
@@ -162,7 +162,7 @@ async def write_link(tx: Tx, link: Link, owner_id: str, other: str, value: str |
     )
 
 
-async def drop_link(tx: Tx, actor: Actor, kind: Kind[O], owner: O, link: Link, other: str) -> O:
+async def drop_link(tx: Tx, actor: Actor, kind: Kind[T], owner: T, link: Link, other: str) -> T:
     """The locked owner, no longer linked to `other`. Raises Missing."""
     before = await _link(tx, link, owner, other)
     if before is None:

@@ -1,4 +1,4 @@
-"""What a field may hold. Each takes what was sent and returns what is kept, or raises Unfit naming the field and the fix. Pure."""
+"""What a field may hold. Each takes what was sent and returns what is kept, or raises Unfit with the fix. Pure."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _USERNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,198}[A-Za-z0-9])?", re.ASCII)
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?", re.ASCII)
-# What decides which program runs, or belongs to the runner: whoever sets these acts as more than the instance's command.
+# What decides which program runs, or belongs to the runner.
 _RESERVED = frozenset({"PATH", "HOME", "IFS", "ENV", "BASH_ENV", "SHELLOPTS"})
 _RESERVED_STARTS = ("LD_", "MOORING_")
 _NUL_SAYS = "{} holds a NUL character; leave it out"
@@ -91,7 +91,7 @@ def variable(value: object, /, *, field: str) -> str:
 
 def environment(value: object, /, *, field: str) -> dict[str, str]:
     """Variables and what they are set to."""
-    given = cast(Mapping[object, object], value)
+    given = cast("Mapping[object, object]", value)
     if len(given) > MOST_VARIABLES:
         raise Unfit(f"{field} has {len(given)} variables; at most {MOST_VARIABLES} are kept", field=field)
     return {variable(key, field=field): text(set_to, field=f"{field}.{key}") for key, set_to in given.items()}
@@ -99,7 +99,7 @@ def environment(value: object, /, *, field: str) -> dict[str, str]:
 
 def hosts(value: object, /, *, field: str) -> tuple[str, ...]:
     """Host names, each perhaps with a port (`registry.example.org:443`) or a leading `*.`."""
-    given = cast(Sequence[object], value)
+    given = cast("Sequence[object]", value)
     found = tuple(_text(entry, field).lower() for entry in given)
     for entry in found:
         if not _HOST.fullmatch(entry):

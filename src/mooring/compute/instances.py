@@ -14,7 +14,7 @@ INSTANCES = Verbs(kind=COMPUTE_INSTANCE)
 
 
 async def create(tx: Tx, actor: Actor, values: Mapping[str, object]) -> ComputeInstance:
-    """A new instance of a group. Raises Denied, Unfit (also when its filesystem was not granted to the group), Clash."""
+    """A new instance of a group. Raises Denied, Clash, Unfit (also for a filesystem its group was not granted)."""
     made = await INSTANCES.create(tx, actor, values)
     await _check_files(tx, made)
     return made

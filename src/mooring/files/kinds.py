@@ -41,7 +41,9 @@ FILESYSTEM_VERSION = Kind(
         EXISTS (
             SELECT 1 FROM filesystems f WHERE f.id = t.filesystem_id AND (
                 f.created_by_user_id = {user}
-                OR EXISTS (SELECT 1 FROM group_filesystems g WHERE g.filesystem_id = f.id AND g.group_id = ANY({groups}))
+                OR EXISTS (
+                    SELECT 1 FROM group_filesystems g WHERE g.filesystem_id = f.id AND g.group_id = ANY({groups})
+                )
             )
         )
     """,

@@ -17,8 +17,8 @@ from mooring.sessions.store.sessions import ARTIFACTS, SESSIONS
 from mooring.wire.audit import EventQuery, ResourceEvent
 
 RECORDED: tuple[Kind[Any], ...] = (
-    USER, GROUP, TOKEN, AGENT, SKILL, TASK, WORKFLOW, COMPUTE_INSTANCE, FILESYSTEM, FILESYSTEM_VERSION, SECRET, SESSIONS,
-    RUNS, ARTIFACTS,
+    USER, GROUP, TOKEN, AGENT, SKILL, TASK, WORKFLOW, COMPUTE_INSTANCE, FILESYSTEM, FILESYSTEM_VERSION, SECRET,
+    SESSIONS, RUNS, ARTIFACTS,
 )  # fmt: skip
 """The kinds events are of. Ordered parts and exposures are told of in the events of their owners."""
 

@@ -1,5 +1,6 @@
 """One request, as a handler sees it: who asks, for what, with which parameters, under which conditions."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ S = TypeVar("S")
 BODY_BYTES = 4 << 20
 DEEPEST_BODY = 64
 _LONGEST_REASON = 1_000
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Call:
             raise Malformed(f"the header {name} is not UTF-8", header=name) from error
 
     def asked(self, shape: type[S]) -> S:
-        """The query parameters, checked. Raises Malformed for one that is unknown, given twice, or of the wrong type."""
+        """The query parameters, checked. Raises Malformed for an unknown one, one given twice, or of a wrong type."""
         given: dict[str, str] = {}
         for name, value in self.request.query_params.multi_items():
             if name in given:
@@ -136,24 +139,9 @@ def _names(header: str, version: int, name: str, *, weak: bool) -> bool:
 
 def _check_depth(raw: bytes) -> None:
     depth = deepest = 0
-    inside = escaped = False
-    if raw.count(b"[") + raw.count(b"{") <= DEEPEST_BODY:
-        return
-    for byte in raw:
-        if inside:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:  # noqa: PLR2004 - a backslash
-                escaped = True
-            elif byte == 0x22:  # noqa: PLR2004 - a quote
-                inside = False
-        elif byte == 0x22:  # noqa: PLR2004 - a quote
-            inside = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
+    for bracket in _BRACKET.findall(_STRING.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
     if deepest > DEEPEST_BODY:
         raise Malformed(f"body: nested {deepest} deep; at most {DEEPEST_BODY} levels are taken")
 

@@ -245,7 +245,7 @@ def values_of(given: Struct) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of a body
     # Rows hold tuples, so that they cannot change.
-    return tuple(cast(list[Any], value)) if isinstance(value, list) else value
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def _whole(resource: Resource[Any], now: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -281,8 +281,8 @@ def merge(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]
             merged.pop(name, None)
         elif isinstance(value, dict):
             there = merged.get(name)
-            inside = cast(dict[str, Any], there) if isinstance(there, dict) else {}
-            merged[name] = merge(inside, cast(dict[str, Any], value))
+            inside = cast("dict[str, Any]", there) if isinstance(there, dict) else {}
+            merged[name] = merge(inside, cast("dict[str, Any]", value))
         else:
             merged[name] = value
     return merged

@@ -20,7 +20,7 @@ BYTES = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a route gives back: a body to encode, or bytes in chunks; `once` marks what is shown this one time."""
+    """What a route gives back: a body to encode, or bytes in chunks. `once`: it is shown this one time."""
 
     status: int = 200
     body: object = None
@@ -35,7 +35,7 @@ Handle = Callable[["Call"], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method of one path. `path` is under /api/mooring/v1; `refuses` adds to the statuses every route may answer."""
+    """One method of one path under /api/mooring/v1; `refuses` adds to the statuses every route may answer."""
 
     method: Method
     path: str

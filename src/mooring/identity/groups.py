@@ -64,7 +64,7 @@ async def drop_member(tx: Tx, actor: Actor, group_id: str, user_id: str) -> Grou
 
 
 async def grant(tx: Tx, actor: Actor, group_id: str, link: Link, kind: Kind[Any], identifier: str) -> Group:
-    """The group, which may use this filesystem or secret from now on. Raises Denied: it takes an owner of both sides."""
+    """The group, which may use this filesystem or secret from now on. Raises Denied: it takes an owner of both."""
     group = await _locked(tx, actor, group_id)
     granted = await ledger.refer(tx, actor, kind, identifier, field=link.other)
     await require(tx, actor, Permission.GRANT, kind, granted)
