@@ -1,40 +1,27 @@
 """The API over ASGI on a real database, and its administrator."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from mooring.files.keep import in_directory
 
 from mooring.app import App
-from mooring.base.clock import SystemClock
 from mooring.base.db import Database
-from mooring.base.git import GitLimits, Mirrors
-from mooring.base.unprivileged import process_user
 from mooring.http.server import application
 from mooring.identity import users
 from mooring.settings import Settings
+from mooring.wiring import data_directory, open_app
 from surfaces.people import Asker
 
 
 @pytest.fixture
-def app(database: Database, tmp_path: Path) -> App:
-    return App(
-        settings=Settings(data=tmp_path),
-        database=database,
-        clock=SystemClock(),
-        blobs=in_directory(tmp_path / "blobs"),
-        link_key=bytes(32),
-        place="here",
-        drivers={},
-        mirrors=Mirrors(
-            directory=tmp_path / "git",
-            user=process_user("mooring-run"),
-            limits=GitLimits(seconds=10, size=1 << 20, allow_file=True, hosts=frozenset()),
-        ),
-    )
+def app(database: Database, tmp_path: Path) -> Generator[App]:
+    """A process that serves, with a data directory of its own."""
+    settings = Settings(data=tmp_path / "data", allow_file_repositories=True)
+    with data_directory(settings):
+        yield open_app(settings, database, works=False)
 
 
 @pytest.fixture

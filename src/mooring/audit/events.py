@@ -44,15 +44,15 @@ async def page(
 ) -> Page[ResourceEvent]:
     """A page of the events the actor sees, of resources of these kinds; `where` narrows it to equal values."""
     args: list[object] = []
-    conditions: list[LiteralString] = [_seen(kinds, actor, args)]
-    asked = [column for column in _FILTERS if where.get(column) is not None]
-    conditions += [f"e.{column} = {bind(args, where[column])}" for column in asked]
+    equal: list[LiteralString] = [
+        f"e.{column} = {bind(args, where[column])}" for column in _FILTERS if where.get(column) is not None
+    ]
     rows = Rows(
         shape=ResourceEvent,
         table="resource_events",
         columns=COLUMNS,
-        condition=" AND ".join(conditions),
-        args=tuple(args),
+        condition=" AND ".join([_seen(kinds, actor, args), *equal]),
+        args=args,
         alias="e",
     )
     return await cut(tx, rows, wanted)

@@ -34,7 +34,7 @@ class Rows(Generic[T]):
     table: LiteralString
     columns: tuple[LiteralString, ...]
     condition: LiteralString
-    args: tuple[object, ...]
+    args: Sequence[object]
     alias: LiteralString = "t"
 
 
@@ -43,15 +43,15 @@ async def page(
 ) -> Page[T]:
     """A page of what the actor sees of a kind; `where` narrows it to rows with these values."""
     args: list[object] = []
-    conditions: list[LiteralString] = ["t.deleted_at IS NULL", seen(kind, actor, args)]
-    asked = [column for column in kind.columns if where is not None and column in where]
-    conditions += [f't."{column}" = {bind(args, (where or {})[column])}' for column in asked]
+    sight = seen(kind, actor, args)
+    given = where or {}
+    equal: list[LiteralString] = [f't."{name}" = {bind(args, given[name])}' for name in kind.columns if name in given]
     rows = Rows(
         shape=kind.entity,
         table=kind.table,
         columns=kind.columns,
-        condition=" AND ".join(conditions),
-        args=tuple(args),
+        condition=" AND ".join(["t.deleted_at IS NULL", sight, *equal]),
+        args=args,
     )
     return await cut(tx, rows, wanted)
 
