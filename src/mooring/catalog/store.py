@@ -1,15 +1,23 @@
 """The rows of the catalog that are not a kind's own matter."""
 
-from typing import LiteralString
-
 from mooring.base.db import Tx
 
 
-async def next_position(tx: Tx, table: LiteralString, workflow_id: str) -> int:
-    """The position behind the last part of a locked workflow."""
+async def next_position_of_skill(tx: Tx, workflow_id: str) -> int:
+    """The position behind the last skill of a locked workflow."""
     found = await tx.value(
         int,
-        f"SELECT coalesce(max(position) + 1, 0) FROM {table} WHERE workflow_id = $1 AND deleted_at IS NULL",
+        "SELECT coalesce(max(position) + 1, 0) FROM workflow_skills WHERE workflow_id = $1 AND deleted_at IS NULL",
+        workflow_id,
+    )
+    return found or 0
+
+
+async def next_position_of_task(tx: Tx, workflow_id: str) -> int:
+    """The position behind the last task of a locked workflow."""
+    found = await tx.value(
+        int,
+        "SELECT coalesce(max(position) + 1, 0) FROM workflow_tasks WHERE workflow_id = $1 AND deleted_at IS NULL",
         workflow_id,
     )
     return found or 0

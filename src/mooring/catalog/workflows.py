@@ -1,7 +1,7 @@
 """The verbs of workflows and of what stands in them, in order."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from mooring.access.actor import Actor, Permission
@@ -41,13 +41,28 @@ async def tasks(tx: Tx, workflow_ids: Sequence[str]) -> dict[str, list[WorkflowT
     return await parts.of(tx, WORKFLOW_TASK, workflow_ids, by="position")
 
 
-async def add(tx: Tx, actor: Actor, verbs: Verbs[P], values: Mapping[str, object]) -> P:
-    """A skill or task at its position, at the end when it names none. Raises Denied, Unfit, Clash (position taken)."""
+async def add_skill(tx: Tx, actor: Actor, values: Mapping[str, object]) -> WorkflowSkill:
+    """A skill at its position, at the end when it names none. Raises Denied, Unfit, Clash (taken, or there already)."""
+    return await _add(tx, actor, WORKFLOW_SKILLS, values, store.next_position_of_skill)
+
+
+async def add_task(tx: Tx, actor: Actor, values: Mapping[str, object]) -> WorkflowTask:
+    """A task at its position, at the end when it names none. Raises Denied, Unfit, Clash (taken)."""
+    return await _add(tx, actor, WORKFLOW_TASKS, values, store.next_position_of_task)
+
+
+async def _add(
+    tx: Tx,
+    actor: Actor,
+    verbs: Verbs[P],
+    values: Mapping[str, object],
+    next_position: Callable[[Tx, str], Awaitable[int]],
+) -> P:
     position = values.get("position")
     if position is None:
         # The workflow is locked before its last position is read: two who append get two positions.
-        workflow = await _locked(tx, actor, str(values.get("workflow_id")))
-        position = await store.next_position(tx, verbs.kind.table, workflow.id)
+        workflow = await ledger.refer(tx, actor, WORKFLOW, str(values["workflow_id"]), field="workflow_id", alone=True)
+        position = await next_position(tx, workflow.id)
     return await verbs.create(tx, actor, {**values, "position": position})
 
 
@@ -106,7 +121,3 @@ async def _told(
         "after": {kind.owner.name: [parts.shown(kind, part) for part in after]},
     }
     return await ledger.change(tx, actor, WORKFLOW, workflow, {}, details=details)
-
-
-async def _locked(tx: Tx, actor: Actor, workflow_id: str) -> Workflow:
-    return await ledger.refer(tx, actor, WORKFLOW, workflow_id, field="workflow_id", alone=True)

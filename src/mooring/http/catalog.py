@@ -1,41 +1,31 @@
 """Routes of agents, skills, tasks and workflows."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mooring.access.actor import Actor
-from mooring.audit.verbs import Verbs
 from mooring.base.db import Tx
 from mooring.catalog import workflows
 from mooring.catalog.catalog import AGENTS, SKILLS, TASKS
 from mooring.catalog.entities import Workflow
 from mooring.http.call import Call, etag
 from mooring.http.listing import whole
-from mooring.http.resource import Create, Resource, routes, values_of
+from mooring.http.resource import Resource, routes, values_of
 from mooring.http.route import Answer, Route
 from mooring.wire import catalog as wire
-
-
-def _appending(verbs: Verbs[Any]) -> Create[Any]:
-    async def create(tx: Tx, actor: Actor, values: Any) -> Any:  # noqa: ANN401 - the verbs say which
-        return await workflows.add(tx, actor, verbs, values)
-
-    return create
-
 
 WORKFLOW_SKILL = Resource(
     verbs=workflows.WORKFLOW_SKILLS,
     reply=wire.WorkflowSkill,
     new=wire.NewWorkflowSkill,
     edit=wire.EditWorkflowSkill,
-    create=_appending(workflows.WORKFLOW_SKILLS),
+    create=workflows.add_skill,
 )
 WORKFLOW_TASK = Resource(
     verbs=workflows.WORKFLOW_TASKS,
     reply=wire.WorkflowTask,
     new=wire.NewWorkflowTask,
     edit=wire.EditWorkflowTask,
-    create=_appending(workflows.WORKFLOW_TASKS),
+    create=workflows.add_task,
 )
 
 
