@@ -7,8 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from mooring import __version__
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
-    "Do": {
+    "Run": {
+        "run": "run a workflow; --follow shows it live",
+        "session": "list, show, follow, cancel; take patch and artifacts",
+    },
+    "Declare": {
+        "apply": "make what files say so: agents, skills, tasks, workflows, …",
+        "get": "list what there is of a kind",
+        "describe": "everything about one",
+        "delete": "remove one",
+    },
+    "Know": {
         "login": "keep a server's address and your token",
+        "whoami": "who the server takes you for",
+        "audit": "who did what, when and why",
     },
 }
 """Heading → command → what it does. The command `x` is `mooring.cli.x.command`."""

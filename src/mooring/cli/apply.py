@@ -1,0 +1,108 @@
+"""`moor apply`: make what files say so."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from mooring.cli import shapes
+from mooring.cli.asked import Shape, reach, reaching, shaped, writing
+from mooring.cli.declare import Ref, Step, steps
+from mooring.cli.documents import read
+from mooring.cli.plain import line
+from mooring.client.mooring import Mooring
+
+_SHOWN = 60
+
+
+@click.command()
+@click.option("-f", "--file", "files", metavar="FILE|DIR|-", multiple=True, required=True, help="May be repeated.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and what differs.")
+@shaped
+@writing
+@reaching
+def command(files: tuple[str, ...], *, dry_run: bool, shape: Shape, reason: str | None) -> None:
+    r"""Make what files declare so: create what is not there, change what differs, leave the rest.
+
+    \b
+    kind: workflow
+    name: review
+    agent: reviewer
+    skills: [style]
+    tasks: [look, {task: report, continue_on_failure: true}]
+
+    References are names (declared here, or there already) or ids. A field that a document leaves out stays as it is.
+    """
+    documents = read(files)
+    with reach() as mooring:
+        todo = steps(mooring, documents)
+        if dry_run:
+            rows = [_row(step, _outcome(step, would="would be "), None) for step in todo]
+        else:
+            made: dict[int, str] = {}
+            rows = [_carry_out(mooring, step, made, reason) for step in todo]
+        shapes.show_rows(rows, shape, none="nothing is declared")
+        if dry_run and shape in ("table", "wide"):
+            for step in todo:
+                _show_difference(step)
+
+
+def _carry_out(mooring: Mooring, step: Step, made: dict[int, str], reason: str | None) -> dict[str, Any]:
+    """Do a step; `made` are the ids of what was declared, for those that refer to it."""
+    resources = mooring.of(step.document.kind.noun)
+    fields = _settled(step.fields, made)
+    row: Mapping[str, Any]
+    outcome = _outcome(step)
+    if step.current is None:
+        row = resources.create(fields, reason=reason)
+    elif fields:
+        row = resources.patch(step.current["id"], fields, version=step.current["version"], reason=reason)
+        # What the server writes in another form than the document is no change.
+        if row["version"] == step.current["version"] and not step.parts:
+            outcome = "unchanged"
+    else:
+        row = step.current
+    identifier = str(row["id"])
+    made[id(step.document)] = identifier
+    for name, items in step.parts.items():
+        resources.put_part(identifier, name, [_settled(item, made) for item in items], reason=reason)
+    return _row(step, outcome, identifier)
+
+
+def _settled(values: Mapping[str, Any], made: Mapping[int, str]) -> dict[str, Any]:
+    return {name: made[id(value.document)] if isinstance(value, Ref) else value for name, value in values.items()}
+
+
+def _outcome(step: Step, would: str = "") -> str:
+    if step.current is None:
+        return f"{would}created"
+    return f"{would}changed" if step.changes else "unchanged"
+
+
+def _row(step: Step, outcome: str, identifier: str | None) -> dict[str, Any]:
+    changed = step.changes if step.current is not None and outcome != "unchanged" else []
+    return {
+        "kind": step.document.kind.noun,
+        "name": step.document.name,
+        "outcome": outcome,
+        "changed": ", ".join(changed) or None,
+        "id": identifier or (step.current["id"] if step.current else None),
+    }
+
+
+def _show_difference(step: Step) -> None:
+    if step.current is None or not step.changes:
+        return
+    click.echo(f"\n{step.document.kind.noun} {line(step.document.name)}")
+    for name, value in step.fields.items():
+        click.echo(click.style(f"  - {name}: {_brief(step.current.get(name))}", fg="red"))
+        click.echo(click.style(f"  + {name}: {_brief(value)}", fg="green"))
+    for name, items in step.parts.items():
+        click.echo(click.style(f"  ~ {name}: {len(items)} in a new order or with other members", fg="yellow"))
+
+
+def _brief(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = line(text)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -1,0 +1,65 @@
+"""What commands have in common: the server they ask, why they write, how they show what they got."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+import click
+
+from mooring.client import profile
+from mooring.client.errors import Unfit
+from mooring.client.kinds import KINDS, Kind, kind_named
+from mooring.client.mooring import Mooring
+
+F = TypeVar("F", bound=Callable[..., Any])
+Shape = Literal["table", "wide", "json", "yaml", "name"]
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.find_root().obj[param.name] = value
+
+
+def reaching(function: F) -> F:
+    """The options that say which server; they may stand before or behind the command's name."""
+    for name, metavar, says in (
+        ("--profile", "NAME", "Which of the servers you logged in to."),
+        ("--token", "TOKEN", "Your token there (better: MOORING_TOKEN, `moor login`)."),
+        ("--server", "URL", "The server to ask."),
+    ):
+        function = click.option(name, metavar=metavar, help=says, expose_value=False, callback=_keep)(function)
+    return function
+
+
+def writing(function: F) -> F:
+    """The option that says why; passed as `reason`."""
+    return click.option("--reason", metavar="TEXT", help="Why; it goes into the record.")(function)
+
+
+def shaped(function: F) -> F:
+    """The option that says how to show it; passed as `shape`."""
+    choice = click.Choice(["table", "wide", "json", "yaml", "name"])
+    return click.option("-o", "--output", "shape", type=choice, default="table", help="How to show it.")(function)
+
+
+@contextmanager
+def reach() -> Generator[Mooring]:
+    """The server this command asks. Raises NotKnown, Unfit."""
+    said: dict[str, str | None] = click.get_current_context().find_root().obj
+    found = profile.find(os.environ, server=said.get("server"), token=said.get("token"), name=said.get("profile"))
+    with Mooring(found.server, found.token) as mooring:
+        yield mooring
+
+
+class KindWord(click.ParamType[Kind]):
+    """A word for a kind: its noun, its plural, a short form."""
+
+    name = "KIND"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Kind:  # noqa: ANN401 - click's
+        del param, ctx
+        found = value if isinstance(value, Kind) else kind_named(str(value))
+        if found is None:
+            raise Unfit(f"{value!r} is no kind", hint=f"kinds: {', '.join(KINDS)}")
+        return found

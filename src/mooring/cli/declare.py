@@ -1,0 +1,156 @@
+"""From declarations to what has to be done: each compared with what is there. Reads the server, changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mooring.cli.documents import Document
+from mooring.client.errors import Ambiguous, Missing, MooringError
+from mooring.client.kinds import KINDS, Kind, is_id
+from mooring.client.mooring import Mooring
+
+Row = Mapping[str, Any]
+
+_PARTS: Mapping[str, Mapping[str, str]] = {"workflow": {"skills": "skill", "tasks": "task"}}
+"""Noun → the ordered lists it holds, by the noun of what is in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Something declared in the same files that is not there yet."""
+
+    document: Document
+
+    def __str__(self) -> str:
+        return f"the {self.document.kind.noun} {self.document.name!r} declared here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One declaration and what it lacks. `current` is None where it is not there; Refs stand for ids to come."""
+
+    document: Document
+    current: Row | None
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    parts: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict[str, Any])
+
+    @property
+    def changes(self) -> list[str]:
+        """The fields that differ, by the names they have in a document."""
+        return [*self.fields, *self.parts]
+
+
+class Names:
+    """What is there, by kind and name; each kind is read once."""
+
+    def __init__(self, mooring: Mooring, documents: Sequence[Document]) -> None:
+        self._mooring = mooring
+        self._documents = documents
+        self._rows: dict[str, list[Row]] = {}
+
+    def rows(self, kind: Kind, name: str, where: Row) -> list[Row]:
+        """Those with this name whose fields are as in `where`."""
+        if kind.noun not in self._rows:
+            self._rows[kind.noun] = list(self._mooring.of(kind.noun).list())
+        wanted = {kind.label or "name": name, **where}
+        return [row for row in self._rows[kind.noun] if all(row.get(key) == value for key, value in wanted.items())]
+
+    def current(self, document: Document, where: Row) -> Row | None:
+        """What the document is about; None where it is not there. Raises Ambiguous, Missing."""
+        if document.id is not None:
+            return self._mooring.of(document.kind.noun).get(document.id)
+        if any(isinstance(value, Ref) for value in where.values()):
+            return None
+        found = self.rows(document.kind, document.name, where)
+        if len(found) > 1:
+            raise _ambiguous(
+                document.place, document.kind, document.name, found, "say which with `id:` in the document"
+            )
+        return found[0] if found else None
+
+    def refer(self, document: Document, field_name: str, noun: str, name: object) -> str | Ref:
+        """The id of what a field of the document names. Raises Unfit, Missing, Ambiguous."""
+        kind = KINDS[noun]
+        if not isinstance(name, str):
+            raise document.unfit(f"{field_name}: {name!r} must be the name or id of a {noun}")
+        if is_id(name, kind):
+            return name
+        declared = [other for other in self._documents if other.kind is kind and other.name == name]
+        found = self.rows(kind, name, {})
+        if len(found) > 1:
+            raise _ambiguous(document.place, kind, name, found, "refer to it by its id")
+        if found:
+            return str(found[0]["id"])
+        if declared:
+            return Ref(declared[0])
+        raise Missing(
+            document.unfit(f"{field_name}: there is no {noun} named {name!r}").reason,
+            hint="declare it in the same files, or refer to one that is there",
+        )
+
+
+def _ambiguous(place: str, kind: Kind, name: str, found: Sequence[Row], hint: str) -> MooringError:
+    ids = [str(row["id"]) for row in found]
+    return Ambiguous(f"{place}: {len(ids)} {kind.path} are named {name!r}: {', '.join(ids)}", ids=ids, hint=hint)
+
+
+def steps(mooring: Mooring, documents: Sequence[Document]) -> list[Step]:
+    """What has to be done, in order. Raises what a document cannot mean; nothing was changed then."""
+    names = Names(mooring, documents)
+    return [_step(names, document) for document in documents]
+
+
+def _step(names: Names, document: Document) -> Step:
+    fields, parts = _translated(names, document)
+    within = {"group_id": fields["group_id"]} if document.kind.noun == "instance" and "group_id" in fields else {}
+    current = names.current(document, within)
+    fields[document.kind.label or "name"] = document.name
+    if current is None:
+        return Step(document=document, current=None, fields=fields, parts=parts)
+    return Step(
+        document=document,
+        current=current,
+        fields={name: value for name, value in fields.items() if name not in current or current[name] != value},
+        parts={name: items for name, items in parts.items() if _placed(current, name, items) != list(items)},
+    )
+
+
+def _translated(names: Names, document: Document) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """The document's spec in the words of the API: names as ids, ordered lists apart."""
+    fields: dict[str, Any] = {}
+    parts: dict[str, list[dict[str, Any]]] = {}
+    references = {name.removesuffix("_id"): name for name in document.kind.refers}
+    lists = _PARTS.get(document.kind.noun, {})
+    for name, value in document.spec.items():
+        if name in lists:
+            parts[name] = _items(names, document, name, lists[name], value)
+        elif name in references or name in document.kind.refers:
+            field_name = references.get(name, name)
+            noun = document.kind.refers[field_name]
+            fields[field_name] = None if value is None else names.refer(document, name, noun, value)
+        else:
+            fields[name] = value
+    return fields, parts
+
+
+def _items(names: Names, document: Document, field_name: str, noun: str, value: object) -> list[dict[str, Any]]:
+    """An ordered list: of names, or of mappings that say more: `{task: NAME, continue_on_failure: true}`."""
+    if not isinstance(value, list):
+        raise document.unfit(f"{field_name} must be a list of names")
+    items: list[dict[str, Any]] = []
+    entries: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType] - narrowed by what follows
+    for number, entry in enumerate(entries):
+        more: dict[str, Any] = dict(entry) if isinstance(entry, dict) else {noun: entry}  # pyright: ignore[reportUnknownArgumentType]
+        if noun not in more:
+            raise document.unfit(f"{field_name}[{number}] must name a {noun}")
+        name = more.pop(noun)
+        usual = {"continue_on_failure": False} if noun == "task" else {}
+        items.append({f"{noun}_id": names.refer(document, f"{field_name}[{number}]", noun, name), **usual, **more})
+    return items
+
+
+def _placed(current: Row, name: str, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The list that is there, each item with the fields a document may say of it."""
+    known = wanted[0].keys() if wanted else ()
+    rows: list[Row] = sorted(current.get(name) or (), key=lambda row: row["position"])
+    return [{key: row.get(key) for key in known} for row in rows]

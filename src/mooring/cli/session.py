@@ -1,0 +1,171 @@
+"""`moor session`: look at sessions, follow them, end them, take what they left."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import click
+
+from mooring.cli import follow as following
+from mooring.cli import shapes
+from mooring.cli.asked import Shape, reach, reaching, shaped, writing
+from mooring.cli.patch import show_patch
+from mooring.cli.plain import line
+from mooring.client.errors import Denied, Missing, Unavailable, Unfit
+from mooring.client.kinds import KINDS
+from mooring.client.mooring import Mooring
+from mooring.wire.sessions import Artifact, Session
+
+_SESSION = KINDS["session"]
+
+
+@click.group()
+def command() -> None:
+    """Look at sessions, follow them, end them, take what they left. A SESSION is named by its id or its name."""
+
+
+@command.command("list")
+@click.option("--phase", metavar="PHASE", multiple=True, help="Only those in this phase; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many.")
+@shaped
+@reaching
+def list_(phase: tuple[str, ...], limit: int, shape: Shape) -> None:
+    """List sessions, newest first."""
+    with reach() as mooring:
+        found: list[shapes.Row] = []
+        for row in mooring.of("session").list():
+            if not phase or row["phase"] in phase:
+                found.append(row)
+            if len(found) == limit:
+                break
+        shapes.show(_SESSION, found, shape)
+
+
+@command.command()
+@click.argument("session")
+@shaped
+@reaching
+def show(session: str, shape: Shape) -> None:
+    """Show a session: its phase, its tasks, what it came to."""
+    with reach() as mooring:
+        resources = mooring.of("session")
+        shapes.show_one(_SESSION, resources.get(resources.find(session)["id"]), shape)
+
+
+@command.command()
+@click.argument("session")
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="NUMBER", help="Begin after this event.")
+@shaped
+@reaching
+def follow(session: str, after: int, shape: Shape) -> int:
+    """Show what a session did and does, until it is over. The exit status is the session's.
+
+    With -o json a line of JSON per event. Ctrl-C leaves the session going.
+    """
+    with reach() as mooring:
+        tell = following.follow_as_json if shape == "json" else following.follow
+        return tell(mooring, _found(mooring, session), after=after)
+
+
+@command.command()
+@click.argument("sessions", metavar="SESSION…", nargs=-1, required=True)
+@writing
+@reaching
+def cancel(sessions: tuple[str, ...], reason: str | None) -> None:
+    """End sessions, with every process of theirs. One that is over stays as it ended."""
+    with reach() as mooring:
+        for found in [_found(mooring, session) for session in sessions]:
+            after = mooring.sessions.cancel(found.id, reason=reason)
+            over = after.phase in following.EXIT
+            click.echo(f"session {found.id} {f'is {after.phase}' if over else 'is being cancelled'}")
+
+
+@command.command()
+@click.argument("session")
+@click.option("--stat", is_flag=True, help="Only which files changed, and by how much.")
+@reaching
+def patch(session: str, *, stat: bool) -> None:
+    """Print the changes a session made to its repository, as a patch: `moor session patch ID | git apply`."""
+    with reach() as mooring:
+        found = _found(mooring, session)
+        content = b"".join(_pieces(mooring, found, _artifact(mooring, found, following.PATCH)))
+    show_patch(content, stat=stat)
+
+
+@command.command()
+@click.argument("session")
+@click.argument("names", metavar="[NAME]…", nargs=-1)
+@click.option("--to", "directory", type=click.Path(path_type=Path), metavar="DIR", help="Keep them in this directory.")
+@shaped
+@reaching
+def artifacts(session: str, names: tuple[str, ...], directory: Path | None, shape: Shape) -> None:
+    """List what a session left, or take it: all or those NAMEd, with --to; a single one without goes to the output."""
+    with reach() as mooring:
+        found = _found(mooring, session)
+        there = mooring.sessions.artifacts(found.id)
+        chosen = [_named(there, name) for name in names] or there
+        if directory is not None:
+            for artifact in chosen:
+                path = _keep(directory, artifact, _pieces(mooring, found, artifact))
+                click.echo(f"{path}  ({artifact.size:,} bytes)")
+        elif names:
+            if len(chosen) > 1:
+                raise Unfit("several files do not fit into one output", hint="name one, or keep them with --to DIR")
+            for piece in _pieces(mooring, found, chosen[0]):
+                sys.stdout.buffer.write(piece)
+        else:
+            rows = [
+                {"name": one.name, "size": one.size, "sha256": one.sha256, "withheld": one.withheld} for one in chosen
+            ]
+            shapes.show_rows(rows, shape, none="this session left nothing")
+
+
+def _found(mooring: Mooring, name: str) -> Session:
+    resources = mooring.sessions
+    return resources.get(resources.find(name).id)
+
+
+def _artifact(mooring: Mooring, session: Session, name: str) -> Artifact:
+    return _named(mooring.sessions.artifacts(session.id), name)
+
+
+def _named(there: Iterable[Artifact], name: str) -> Artifact:
+    for artifact in there:
+        if artifact.name == name:
+            return artifact
+    raise Missing(f"this session left no {name!r}", hint="`moor session artifacts SESSION` lists what it left")
+
+
+def _pieces(mooring: Mooring, session: Session, artifact: Artifact) -> Iterable[bytes]:
+    """The bytes of an artifact; what came is what was kept, or Unavailable is raised at the end."""
+    if artifact.withheld:
+        raise Denied(f"{artifact.name} is kept back: {artifact.withheld}")
+    digest = hashlib.sha256()
+    for piece in mooring.sessions.artifact(session.id, artifact.name):
+        digest.update(piece)
+        yield piece
+    if digest.hexdigest() != artifact.sha256.removeprefix("sha256:"):
+        raise Unavailable(f"{artifact.name} came damaged: its checksum is not {artifact.sha256}", hint="ask again")
+
+
+def _keep(directory: Path, artifact: Artifact, pieces: Iterable[bytes]) -> Path:
+    """Write below `directory`, whatever the name says, and complete or not at all."""
+    parts = PurePosixPath(artifact.name).parts
+    if not parts or artifact.name.startswith("/") or ".." in parts or "\0" in artifact.name:
+        raise Unfit(f"the name {line(artifact.name)!r} leads out of {directory}", hint="take it by name, without --to")
+    place = directory.joinpath(*parts)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.parent.resolve().is_relative_to(directory.resolve()):
+        raise Unfit(f"{place.parent} is a link that leads out of {directory}")
+    fresh = place.with_name(f".{place.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    try:
+        with fresh.open("xb") as file:
+            for piece in pieces:
+                file.write(piece)
+        fresh.replace(place)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return place
