@@ -8,6 +8,7 @@ from typing import Self
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
@@ -23,6 +24,7 @@ EXIT: Mapping[str, int] = {"completed": 0, "failed": 1, "cancelled": 3}
 """How a session ended → the exit status of who waited for it (docs/cli.md)."""
 PATCH = "changes.patch"
 """The artifact that holds the changes to the repository."""
+_LISTED = 12
 _NARROWEST = 40
 _FRAMES_A_SECOND = 8
 
@@ -108,6 +110,9 @@ class _Screen:
 
     def show(self, lines: Iterator[Text]) -> None:
         told = list(lines)
+        if told and self._live is not None:
+            # First the foot: what is finished now must not stand there any more.
+            self._live.refresh()
         if told:
             self._out.print(Text("\n").join(told), soft_wrap=True)
 
@@ -136,32 +141,44 @@ def _tell_end(out: Console, marks: Marks, story: Story, ended: Session, artifact
     out.print(Text.assemble((f"{mark} {ended.phase}", f"bold {style}"), (f" in {seconds(took)}", "dim")))
     if ended.reason:
         out.print(Text(f"  {line(ended.reason)}", style=style), soft_wrap=True)
-    for said in _made(ended, artifacts):
-        out.print(Text(f"  {said}"), soft_wrap=True)
-    if any(artifact.name == PATCH for artifact in artifacts):
-        _hint(out, "see the changes", f"moor session patch {ended.id}")
+    changed = _changed(ended)
+    if changed:
+        out.print(Text(f"  {changed}"))
     if artifacts:
-        _hint(out, "take the files", f"moor session artifacts {ended.id} --to DIR")
+        _tell_left(out, ended, artifacts)
+
+
+def _tell_left(out: Console, ended: Session, artifacts: Sequence[Artifact]) -> None:
+    """What is there to take, and the commands that take it."""
+    out.print()
+    width = max(cell_len(line(artifact.name)) for artifact in artifacts)
+    for artifact in artifacts[:_LISTED]:
+        name = line(artifact.name)
+        withheld = f"  kept back: {line(artifact.withheld)}" if artifact.withheld else ""
+        padded = f"  {name}{' ' * (width - cell_len(name))}  {size(artifact.size):>9}"
+        out.print(Text.assemble(padded, (withheld, "yellow")), soft_wrap=True)
+    if len(artifacts) > _LISTED:
+        out.print(Text(f"  and {len(artifacts) - _LISTED} more", style="dim"))
+    out.print()
+    if any(artifact.name == PATCH for artifact in artifacts):
+        _hint(out, "the changes", f"moor session patch {ended.id}")
+    _hint(out, "the files", f"moor session artifacts {ended.id} --to DIR")
 
 
 def _hint(out: Console, what: str, command: str) -> None:
-    out.print(Text.assemble((f"  {what:<16}", "dim"), command), soft_wrap=True)
+    out.print(Text.assemble((f"  {what:<13}", "dim"), command), soft_wrap=True)
 
 
-def _made(ended: Session, artifacts: Sequence[Artifact]) -> Iterator[str]:
+def _changed(ended: Session) -> str | None:
     result = ended.result or {}
     patch, commits = result.get("patch"), result.get("commits") or ()
-    if isinstance(patch, dict):
-        counts = msgspec.convert(patch, dict[str, int])
-        yield (
-            f"{_many(len(commits), 'commit')}, {_many(counts.get('files', 0), 'file')} changed, "
-            f"+{counts.get('insertions', 0)} -{counts.get('deletions', 0)}"
-        )
-    if artifacts:
-        yield "left " + ", ".join(f"{line(artifact.name)} ({size(artifact.size)})" for artifact in artifacts)
-    for artifact in artifacts:
-        if artifact.withheld:
-            yield f"withheld {line(artifact.name)}: {line(artifact.withheld)}"
+    if not isinstance(patch, dict):
+        return None
+    counts = msgspec.convert(patch, dict[str, int])
+    return (
+        f"{_many(len(commits), 'commit')}, {_many(counts.get('files', 0), 'file')} changed, "
+        f"+{counts.get('insertions', 0)} -{counts.get('deletions', 0)}"
+    )
 
 
 def _many(count: int, noun: str) -> str:

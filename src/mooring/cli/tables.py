@@ -1,6 +1,7 @@
 """Tables for people: they fit the terminal, and what stands in them cannot change it."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -117,10 +118,15 @@ def _show(columns: Sequence[tuple[str, Cell]], rows: Sequence[Row], *, none: str
         table.add_column(heading, no_wrap=True, overflow="ellipsis" if heading not in _WHOLE else "ignore")
     for row in rows:
         table.add_row(*(_cell(heading, cell(row)) for heading, cell in columns))
-    natural = wide or not out.is_terminal
-    if natural:
-        out = console(width=max(out.width, out.measure(table).maximum))
-    out.print(table)
+    if out.is_terminal and not wide:
+        out.print(table)
+        return
+    whole = console(width=max(out.width, out.measure(table).maximum))
+    with whole.capture() as captured:
+        whole.print(table)
+    # A program that reads lines wants no spaces at their ends.
+    for row in captured.get().splitlines():
+        sys.stdout.write(row.rstrip() + "\n")
 
 
 def _cell(heading: str, text: str) -> Text:
@@ -163,7 +169,7 @@ def ago(passed: float) -> str:
 def seconds(passed: float) -> str:
     """A duration: 0.42 s, 12.3 s, 4 min 05 s, 2 h 03 min."""
     if passed < 60:  # noqa: PLR2004 - a minute
-        return f"{max(passed, 0):.1f} s"
+        return f"{max(passed, 0):.{2 if passed < 10 else 1}f} s"  # noqa: PLR2004 - three digits say enough
     whole = round(passed)
     if whole < 3_600:  # noqa: PLR2004 - an hour
         return f"{whole // 60} min {whole % 60:02} s"
