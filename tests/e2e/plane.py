@@ -103,10 +103,11 @@ class Plane:
             task_id = self.call("POST", "/tasks", {"name": f"task {number}", **given})["id"]
             parts.append({"task_id": task_id, "continue_on_failure": goes_on})
         if parts:
-            self.call("PUT", f"/workflows/{workflow}/tasks", parts)
+            self.call("PUT", f"/workflows/{workflow}/tasks", {"items": parts})
         if skills:
             ids = [self.call("POST", "/skills", skill)["id"] for skill in skills]
-            self.call("PUT", f"/workflows/{workflow}/skills", [{"skill_id": skill} for skill in ids])
+            wanted = [{"skill_id": skill} for skill in ids]
+            self.call("PUT", f"/workflows/{workflow}/skills", {"items": wanted})
         return str(workflow)
 
     def start(self, *tasks: Json | str, skills: Sequence[Json] = (), **session: object) -> str:

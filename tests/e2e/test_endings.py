@@ -56,7 +56,7 @@ def test_the_session_goes_on_when_the_control_plane_is_killed(new_plane: Callabl
     assert lines == ["started", *(f"line {number}" for number in range(400)), "second"]
     numbers = [event["number"] for event in plane.transcript(session)]
     assert numbers == list(range(1, len(numbers) + 1))
-    runs = plane.call("GET", f"/runs?search=session_id='{session}'")
+    runs = plane.call("GET", f"/runs?session_id={session}")
     assert runs["total"] == 1
     plane.cleared()
 

@@ -166,7 +166,7 @@ def test_every_step_of_a_session_is_an_event_with_its_actor_and_reason(plane: Pl
         "/sessions", json={"workflow_id": workflow, "start": True}, headers={"Audit-Reason": "to see"}
     ).json()
     plane.wait(made["id"])
-    found = plane.call("GET", f"/resource_events?search=resource_id='{made['id']}'&orderBy=created_at asc")["items"]
+    found = plane.call("GET", f"/resource_events?resource_id={made['id']}&orderBy=timestamp asc")["items"]
     actions = [(event["action"], event["reason"], event["actor_id"] is not None) for event in found]
     assert actions[0] == ("session.create", "to see", True)
     assert actions[1] == ("session.start", "to see", True)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
-from mooring.access.actor import SYSTEM, Actor
+from mooring.access.actor import SYSTEM, Actor, Permission
 from mooring.audit import ledger
+from mooring.audit.verbs import Verbs, require
 from mooring.base import work
 from mooring.base.db import Tx
 from mooring.base.errors import Clash, Missing, NotKnown
@@ -14,6 +15,7 @@ from mooring.compute.store import runs as store
 
 LOOP: LiteralString = "runs"
 KIND = store.RUNS
+RUNS = Verbs(kind=KIND)
 
 
 async def create(
@@ -27,7 +29,10 @@ async def create(
     session_id: str | None,
     compute_instance_id: str | None,
 ) -> Run:
-    """A run that is to be, made by the workers of the data directory `place`. Its assignment is completed with its id. Raises Clash when the session has a living one."""
+    """A run that is to be, made by the workers of the data directory `place`; its id completes its assignment.
+
+    Raises Clash when the session has a living one.
+    """
     run = await ledger.insert(
         tx,
         actor,
@@ -67,6 +72,7 @@ async def report_of(tx: Tx, run_id: str) -> Report | None:
 async def stop(tx: Tx, actor: Actor, run_id: str) -> Run:
     """The run is no longer wanted; one that is over stays as it ended."""
     run = await ledger.read(tx, actor, KIND, run_id, lock=True)
+    await require(tx, actor, Permission.OPERATE, KIND, run)
     if run.phase in TERMINAL or run.wanted is RunWanted.STOPPED:
         return run
     await tell(tx, run, "cancel", {})

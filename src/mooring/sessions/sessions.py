@@ -1,6 +1,6 @@
 """The verbs of sessions. They write what is wanted; the loop makes it so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import LiteralString
 
@@ -10,6 +10,7 @@ from mooring.audit.verbs import Verbs, require
 from mooring.base import work
 from mooring.base.db import Tx
 from mooring.base.errors import Clash
+from mooring.catalog.kinds import WORKFLOW
 from mooring.sessions import plan as plans
 from mooring.sessions import transcript
 from mooring.sessions.entities import EDITABLE, NEXT, TERMINAL, Session, SessionPhase, SessionTask, SessionWanted
@@ -37,10 +38,18 @@ _NEW: Mapping[str, object] = {
 
 async def create(tx: Tx, actor: Actor, values: Mapping[str, object]) -> Session:
     """A new session, still editable. Raises Denied, Unfit."""
-    session = await SESSIONS.create(tx, actor, {**values, **_NEW})
+    session = await SESSIONS.create(tx, actor, {**values, "name": await _name(tx, actor, values), **_NEW})
     await transcript_store.make_cursor(tx, session.id)
     await _say_phase(tx, session)
     return session
+
+
+async def _name(tx: Tx, actor: Actor, values: Mapping[str, object]) -> object:
+    """The name that was given, else the workflow's."""
+    named, workflow_id = values.get("name"), values.get("workflow_id")
+    if named is None and isinstance(workflow_id, str):
+        named = (await ledger.refer(tx, actor, WORKFLOW, workflow_id, field="workflow_id")).name
+    return named or "session"
 
 
 async def change(tx: Tx, actor: Actor, before: Session, values: Mapping[str, object]) -> Session:
@@ -92,9 +101,9 @@ async def cancel(tx: Tx, actor: Actor, session_id: str) -> Session:
     return changed
 
 
-async def tasks(tx: Tx, session_id: str) -> list[SessionTask]:
-    """The tasks of a session the actor was found to see, in order; none before it was started."""
-    return (await store.tasks(tx, [session_id]))[session_id]
+async def tasks(tx: Tx, session_ids: Sequence[str]) -> dict[str, list[SessionTask]]:
+    """The tasks of sessions the actor was found to see, in order; none before they were started."""
+    return await store.tasks(tx, session_ids)
 
 
 async def plan(tx: Tx, session_id: str) -> dict[str, object] | None:

@@ -8,8 +8,6 @@ from mooring.base.errors import Missing, Unfit
 from mooring.sessions.entities import WORDS, Said, TranscriptEvent
 from mooring.sessions.store import transcript as store
 
-LARGEST_PAGE = 1_000
-
 
 def topic(session_id: str) -> str:
     """The hint that is given when the transcript of a session grew."""
@@ -56,7 +54,7 @@ async def say(tx: Tx, session_id: str, word: str, data: Mapping[str, object]) ->
 
 async def read(tx: Tx, session_id: str, *, after: int, limit: int) -> list[TranscriptEvent]:
     """The events of a session after number `after`, oldest first. Shape: ≤ `limit`, numbers strictly rising."""
-    return await store.after(tx, session_id, after, min(limit, LARGEST_PAGE))
+    return await store.after(tx, session_id, after, limit)
 
 
 def _check(event: Said, *, expected: int) -> None:

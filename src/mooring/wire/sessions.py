@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from mooring.wire.base import Id, Name, Prompt, RepoUrl, Resource, Seconds
+from mooring.wire.base import Id, ListQuery, Name, Prompt, RepoUrl, Resource, Seconds
 
 SessionPhase = Literal[
     "created", "pending", "preparing", "running", "waiting", "pausing", "paused", "completed", "failed", "cancelled"
@@ -29,6 +29,21 @@ class NewSession(Struct, kw_only=True, forbid_unknown_fields=True):
     interactive: bool = False
     permission_policy: PermissionPolicy = "allow"
     start: bool = False
+
+
+class EditSession(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What can change of a session; once it was started, its name and assignee alone."""
+
+    name: Name
+    repo_url: RepoUrl | None = None
+    prompt: Prompt | None = None
+    assigned_user_id: Id | None = None
+    workflow_id: Id | None = None
+    compute_instance_id: Id | None = None
+    timeout: Seconds | None = None
+    idle_timeout: Seconds | None = None
+    interactive: bool = False
+    permission_policy: PermissionPolicy = "allow"
 
 
 class SessionTask(Struct, kw_only=True):
@@ -84,6 +99,20 @@ class Run(Resource, kw_only=True):
     ended_at: datetime | None
 
 
+class RunQuery(ListQuery, kw_only=True, forbid_unknown_fields=True):
+    """Which runs; those of one session where it is named."""
+
+    session_id: Id | None = None
+
+
+class SessionPlan(Struct, kw_only=True):
+    """The plan of a session: immutable, and its SHA-256 over the canonical form (JSON with sorted keys)."""
+
+    kind: str
+    hash: str
+    plan: dict[str, Any]
+
+
 class SessionEvent(Struct, kw_only=True):
     """One event of a transcript. `number` counts from 1 without a gap; `type` and `data`: see docs/link.md."""
 
@@ -117,4 +146,8 @@ class ArtifactList(Struct, kw_only=True):
     """Every artifact of a session, by name."""
 
     kind: str
+    page: int
+    size: int
+    total: int
     items: list[Artifact]
+    next: str | None = None

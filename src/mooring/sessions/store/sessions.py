@@ -1,6 +1,7 @@
 """The rows of sessions, their plans, tasks and artifacts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mooring.access.actor import Family
@@ -84,16 +85,22 @@ async def make_tasks(tx: Tx, session_id: str, names: Sequence[str]) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Owned(SessionTask):
+    session_id: str
+
+
 async def tasks(tx: Tx, session_ids: Sequence[str]) -> dict[str, list[SessionTask]]:
     """The tasks of several sessions, each in order."""
     found: dict[str, list[SessionTask]] = {session_id: [] for session_id in session_ids}
-    for session_id in found:
-        found[session_id] = await tx.rows(
-            SessionTask,
-            "SELECT number, name, phase, attempts, exit_code, reason, started_at, ended_at "
-            "FROM session_tasks WHERE session_id = $1 ORDER BY number",
-            session_id,
-        )
+    rows = await tx.rows(
+        _Owned,
+        "SELECT session_id, number, name, phase, attempts, exit_code, reason, started_at, ended_at "
+        "FROM session_tasks WHERE session_id = ANY($1) ORDER BY session_id, number",
+        list(session_ids),
+    )
+    for row in rows:
+        found[row.session_id].append(row)
     return found
 
 
