@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from mooring.access.actor import Actor
-from mooring.app import App
 from mooring.base.db import Tx
-from mooring.base.errors import Missing
+from mooring.base.errors import Missing, Unavailable
 from mooring.http.call import Call
 from mooring.http.listing import href, whole
 from mooring.http.once import once
@@ -177,6 +176,8 @@ async def _read_artifact(call: Call) -> Answer:
         artifact = await artifacts.read(tx, session.id, call.path["name"].removeprefix("/"))
     if artifact.withheld is not None:
         raise Missing(f"the artifact {artifact.name} is withheld: {artifact.withheld}", name=artifact.name)
+    if await call.app.blobs.head(artifact.blob_key) is None:
+        raise Unavailable(f"the bytes of {artifact.name} are not in the object store; restore it from its backup")
     # What a sandbox made is never shown as a page of ours.
     headers = {
         "Content-Length": str(artifact.size),
@@ -184,12 +185,7 @@ async def _read_artifact(call: Call) -> Answer:
         "X-Content-Type-Options": "nosniff",
         "ETag": f'"{artifact.sha256}"',
     }
-    return Answer(stream=_bytes(call.app, artifact), media=BYTES, headers=headers)
-
-
-async def _bytes(app: App, artifact: Artifact) -> Any:  # noqa: ANN401 - an asynchronous iterator of chunks
-    async for chunk in app.blobs.chunks(artifact.blob_key):
-        yield chunk
+    return Answer(stream=call.app.blobs.read(artifact.blob_key), media=BYTES, headers=headers)
 
 
 _ONE = "/sessions/{id}"
