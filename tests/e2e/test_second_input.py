@@ -53,7 +53,7 @@ def test_its_suite_passes_without_a_network_and_what_it_left_is_kept(plane: Plan
         repo_url=project,
     )
     assert session["phase"] == "completed", plane.output(session["id"])
-    suite = plane.artifact(session["id"], "suite.txt").decode()
+    suite = plane.artifact(session["id"], "outputs/suite.txt").decode()
     assert re.search(rf"^Ran {TESTS} tests in", suite, re.MULTILINE)
     assert "no network" in plane.output(session["id"])
     assert session["result"]["patch"] == {"files": 1, "insertions": 1, "deletions": 0}
