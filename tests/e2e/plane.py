@@ -181,7 +181,8 @@ class Plane:
 def leftovers(data: Path) -> list[str]:
     """Directories, processes, mounts and cgroups of runs of this data directory."""
     runs = data / "runs"
-    found = [f"directory {path}" for path in runs.iterdir()] if runs.exists() else []
+    # Names with a dot are the engine's own.
+    found = [f"directory {path}" for path in runs.glob("[!.]*")]
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
     found += [f"mount {line}" for line in mounts.splitlines() if str(runs) in line]
     for process in Path("/proc").glob("[0-9]*"):
