@@ -60,7 +60,8 @@ async def _empty(postgres: EmbeddedPostgres) -> None:
     async with owner.transaction() as tx:
         tables = await tx.values(
             str,
-            "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'",
+            "SELECT quote_ident(tablename) FROM pg_tables "
+            "WHERE schemaname = 'public' AND tablename <> 'schema_migrations'",
         )
         await tx.script("SET LOCAL session_replication_role = replica")
         await tx.script(f"TRUNCATE {', '.join(tables)} CASCADE")

@@ -35,7 +35,7 @@ async def test_everything_that_is_ready_gets_a_step(database: Database) -> None:
             done.set()
         return Applied(again=timedelta(hours=1))
 
-    await run_until(Worker(database, (loop(step, at_once=1),)), done)
+    await run_until(Worker(database, (loop(step, at_once=1),), place="here"), done)
     assert seen == {"a", "b", "c"}
 
 
@@ -58,7 +58,7 @@ async def test_two_workers_never_step_the_same_thing_at_once(database: Database)
             done.set()
         return Applied()
 
-    workers = [Worker(database, (loop(step),)) for _ in range(2)]
+    workers = [Worker(database, (loop(step),), place=place) for place in ("one", "two")]
     async with asyncio.TaskGroup() as tasks:
         for worker in workers:
             tasks.create_task(run_until(worker, done))
@@ -80,7 +80,7 @@ async def test_a_step_that_fails_is_repeated_later_and_holds_nobody_up(database:
         others += 1
         return Applied(again=timedelta(hours=1))
 
-    await run_until(Worker(database, (loop(step),)), done)
+    await run_until(Worker(database, (loop(step),), place="here"), done)
     assert (failed, others) == (2, 2)
 
 
@@ -94,7 +94,7 @@ async def test_a_step_that_breaks_does_not_end_the_loop(database: Database) -> N
             done.set()
         return Applied(again=timedelta(hours=1))
 
-    await run_until(Worker(database, (loop(step, at_once=1),)), done)
+    await run_until(Worker(database, (loop(step, at_once=1),), place="here"), done)
 
 
 async def test_a_worker_whose_lease_was_taken_over_writes_nothing(database: Database) -> None:
@@ -112,7 +112,7 @@ async def test_a_worker_whose_lease_was_taken_over_writes_nothing(database: Data
 
         return Applied(write=write)
 
-    await run_until(Worker(database, (loop(step, ready="SELECT 'a' AS id"),)), done)
+    await run_until(Worker(database, (loop(step, ready="SELECT 'a' AS id"),), place="here"), done)
     assert wrote == []
 
 
@@ -132,7 +132,27 @@ async def test_the_lease_of_a_dead_worker_is_taken_over_when_it_expires(database
             done.set()
         return Applied(again=timedelta(hours=1))
 
-    await run_until(Worker(database, (loop(step),)), done)
+    await run_until(Worker(database, (loop(step),), place="here"), done)
+    assert sorted(seen) == ["a", "c"]
+
+
+async def test_what_an_earlier_worker_of_the_same_place_held_is_free_at_once(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run(
+            "INSERT INTO leases (loop, resource_id, token, until, holder) VALUES "
+            "('test', 'a', gen_random_uuid(), now() + interval '1 hour', 'here'), "
+            "('test', 'b', gen_random_uuid(), now() + interval '1 hour', 'elsewhere')"
+        )
+    seen: list[str] = []
+    done = asyncio.Event()
+
+    async def step(identifier: str) -> Applied:
+        seen.append(identifier)
+        if len(seen) == 2:
+            done.set()
+        return Applied(again=timedelta(hours=1))
+
+    await run_until(Worker(database, (loop(step),), place="here"), done)
     assert sorted(seen) == ["a", "c"]
 
 
@@ -152,7 +172,7 @@ async def test_what_failed_to_write_is_not_half_written(database: Database) -> N
 
         return Applied(write=write)
 
-    await run_until(Worker(database, (loop(step, ready="SELECT 'a' AS id"),)), done)
+    await run_until(Worker(database, (loop(step, ready="SELECT 'a' AS id"),), place="here"), done)
     async with database.transaction() as tx:
         assert await tx.value(int, "SELECT count(*) FROM leases WHERE loop = 'other'") == 0
 
@@ -181,7 +201,7 @@ async def test_a_planned_look_is_brought_forward(
             await wake(tx, "test", "a")
             tx.hint("test")
 
-    worker = Worker(database, (loop(step, ready="SELECT 'a' AS id"),))
+    worker = Worker(database, (loop(step, ready="SELECT 'a' AS id"),), place="here")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(bring_forward())
         await run_until(worker, twice)

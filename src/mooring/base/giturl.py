@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mooring.base.errors import Unfit
 
@@ -19,7 +19,7 @@ _BAD_REF = re.compile(r"^[-/.]|\.\.|@\{|[~^:?*\[]|//|/\.|\.lock(/|$)|[./]$|^@$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitSource:
-    """A repository, the branch, tag or commit wanted of it (None: its default branch), a path in it ("" is its root)."""
+    """A repository, the branch, tag or commit wanted (None: its default branch), a path in it ("" is its root)."""
 
     url: str
     ref: str | None = None
@@ -32,7 +32,7 @@ class GitSource:
 
 
 def parse(text: str, *, field: str = "repo_url", allow_file: bool = False) -> GitSource:
-    """The parts of `URL[#ref[:path]]`; https and ssh, file where allowed. Raises Unfit, naming the field and the fix."""
+    """The parts of `URL[#ref[:path]]`; https and ssh, file where allowed. Raises Unfit, naming field and fix."""
     if len(text) > LONGEST:
         raise Unfit(f"{field} has {len(text)} characters; at most {LONGEST} are kept", field=field)
     found = _FORBIDDEN.search(text)
@@ -62,19 +62,24 @@ def _check_address(address: str, field: str, *, allow_file: bool) -> None:
     except ValueError as error:
         raise Unfit(f"{field}: {address!r} is no URL ({error})", field=field) from error
     if parts.scheme == "file":
-        if not allow_file:
-            raise Unfit(
-                f"{field}: file URLs are refused here (MOORING_ALLOW_FILE_REPOSITORIES allows them)", field=field
-            )
-        if parts.netloc or not parts.path.startswith("/") or parts.query:
-            raise Unfit(f"{field}: a file URL is file:///absolute/path", field=field)
-        return
+        _check_file(parts, field, allow_file=allow_file)
+    else:
+        _check_remote(address, parts, host or "", field)
+
+
+def _check_file(parts: SplitResult, field: str, *, allow_file: bool) -> None:
+    if not allow_file:
+        raise Unfit(f"{field}: file URLs are refused here (MOORING_ALLOW_FILE_REPOSITORIES allows them)", field=field)
+    if parts.netloc or not parts.path.startswith("/") or parts.query:
+        raise Unfit(f"{field}: a file URL is file:///absolute/path", field=field)
+
+
+def _check_remote(address: str, parts: SplitResult, host: str, field: str) -> None:
     if parts.scheme not in ("https", "ssh"):
         raise Unfit(f"{field} must start with https:// or ssh://, not {address[:40]!r}", field=field)
     bare = parts.netloc.rpartition("@")[2]
-    if not host or not _HOST.fullmatch(
-        bare.partition(":")[0] if not bare.startswith("[") else bare.partition("]")[0] + "]"
-    ):
+    named = bare.partition("]")[0] + "]" if bare.startswith("[") else bare.partition(":")[0]
+    if not host or not _HOST.fullmatch(named):
         raise Unfit(f"{field}: {address!r} names no host", field=field)
     if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
         raise Unfit(f"{field} holds a user or password; keep credentials in the group's git_credentials", field=field)

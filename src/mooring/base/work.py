@@ -40,9 +40,9 @@ class Applied:
 class Loop:
     """One kind of work.
 
-    `ready` selects the ids (column `id`) that want a step, oldest first, without locks; it may name $5 for `place`, the
-    data directory this process works in. `step` is a contact. `wakes` are the hints that make the loop look at once.
-    `at_once` bounds the steps in flight.
+    `ready` selects the ids (column `id`) that want a step, oldest first, without locks; it may name $5, the worker's
+    place. `step` is a contact. `wakes` are the hints that make the loop look at once. `at_once` bounds the steps in
+    flight.
     """
 
     name: LiteralString
@@ -50,7 +50,6 @@ class Loop:
     step: Callable[[str], Awaitable[Applied]]
     wakes: tuple[str, ...]
     at_once: int = 8
-    place: str | None = None
     poll: timedelta = POLL
 
 
@@ -61,20 +60,24 @@ free AS (
     WHERE (leases.until IS NULL OR leases.until < now()) AND (leases.due IS NULL OR leases.due <= now())
     LIMIT $2
 )
-INSERT INTO leases AS held (loop, resource_id, token, until)
-SELECT $1, free.id, $3, now() + $4 FROM free
-ON CONFLICT (loop, resource_id) DO UPDATE SET token = excluded.token, until = excluded.until
+INSERT INTO leases AS held (loop, resource_id, token, until, holder)
+SELECT $1, free.id, $3, now() + $4, $5::text FROM free
+ON CONFLICT (loop, resource_id) DO UPDATE SET token = excluded.token, until = excluded.until, holder = excluded.holder
     WHERE (held.until IS NULL OR held.until < now()) AND (held.due IS NULL OR held.due <= now())
 RETURNING held.resource_id
 """
 
 
 class Worker:
-    """Runs loops until it is told to stop; stopping lets the steps in flight end."""
+    """Runs loops until it is told to stop; stopping lets the steps in flight end.
 
-    def __init__(self, database: Database, loops: tuple[Loop, ...]) -> None:
+    `place` names the data directory, which one worker at a time holds: what an earlier one left leased there is free.
+    """
+
+    def __init__(self, database: Database, loops: tuple[Loop, ...], *, place: str) -> None:
         self._database = database
         self._loops = loops
+        self._place = place
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -83,6 +86,8 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`."""
+        async with self._database.transaction() as tx:
+            await tx.run(_TAKE_OVER, self._place)
         async with asyncio.TaskGroup() as tasks:
             for loop in self._loops:
                 tasks.create_task(self._run_loop(loop), name=f"loop {loop.name}")
@@ -117,13 +122,18 @@ class Worker:
         claimed: list[str] = []
         try:
             async with self._database.transaction() as tx:
-                claimed = await _claim(tx, loop, token, free)
+                claimed = await self._claim(tx, loop, token, free)
         finally:
             for _ in range(free - len(claimed)):
                 slots.release()
         for identifier in claimed:
             steps.create_task(self._hold(loop, identifier, token, slots, hint), name=f"{loop.name} {identifier}")
         return len(claimed) == free
+
+    async def _claim(self, tx: Tx, loop: Loop, token: UUID, most: int) -> list[str]:
+        """Take up to `most` of what is ready and free."""
+        claim = _CLAIM.replace("{ready}", loop.ready)
+        return await tx.values(str, claim, loop.name, most, token, LEASE, self._place)
 
     async def _hold(
         self, loop: Loop, identifier: str, token: UUID, slots: asyncio.Semaphore, hint: asyncio.Event
@@ -174,6 +184,7 @@ class Worker:
                 await _either(hint, self._stopping)
 
 
+_TAKE_OVER = "UPDATE leases SET token = NULL, until = NULL WHERE holder = $1 AND token IS NOT NULL"
 _HEARTBEAT = "UPDATE leases SET until = now() + $4 WHERE loop = $1 AND resource_id = $2 AND token = $3"
 _RELEASE = """
 UPDATE leases SET token = NULL, until = NULL, failures = 0, due = now() + $4
@@ -184,12 +195,6 @@ UPDATE leases SET token = NULL, until = NULL, failures = failures + 1,
     due = now() + least($4::interval * power(2, least(failures, 16)), make_interval(secs => $5))
 WHERE loop = $1 AND resource_id = $2 AND token = $3
 """
-
-
-async def _claim(tx: Tx, loop: Loop, token: UUID, most: int) -> list[str]:
-    """Take up to `most` of what is ready and free."""
-    bound = [] if loop.place is None else [loop.place]
-    return await tx.values(str, _CLAIM.replace("{ready}", loop.ready), loop.name, most, token, LEASE, *bound)
 
 
 async def look_again(tx: Tx, loop: LiteralString, identifier: str) -> None:

@@ -45,7 +45,6 @@ class Runs:
     link_key: bytes
     grace: timedelta
     at_once: int
-    place: str
     tasks: asyncio.TaskGroup
     watched: set[RunId] = field(default_factory=set[RunId])
 
@@ -57,7 +56,6 @@ class Runs:
             step=self.step,
             wakes=("runs",),
             at_once=self.at_once,
-            place=self.place,
         )
 
     async def step(self, identifier: str) -> Applied:

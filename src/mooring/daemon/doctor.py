@@ -1,11 +1,12 @@
 """`moor doctor`: every requirement, whether it is met, and the command that meets it."""
 
+import contextlib
 import platform
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,12 +71,19 @@ def _database(settings: Settings) -> Finding:
     return Finding(what="database", says="no embedded PostgreSQL for this machine", fix="set MOORING_DATABASE_URL")
 
 
+@contextlib.contextmanager
+def _thrown_away() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mooring-doctor-") as name:
+        directory = Path(name)
+        directory.chmod(0o711)
+        yield directory
+
+
 async def _engine(settings: Settings) -> list[Finding]:
     """The local engine's own self-test: the isolation is tried, not assumed; in a directory that is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="mooring-doctor-") as directory:
-        Path(directory).chmod(0o711)
+    with _thrown_away() as directory:
         try:
-            able = await drivers_of(replace(settings, data=Path(directory)))["local"].probe()
+            able = await drivers_of(replace(settings, data=directory))["local"].probe()
         except MooringError as error:
             return [Finding(what="engine local", says="refused", fix=error.reason)]
     enforced = ", ".join(sorted(able.limits)) or "none"

@@ -1,4 +1,4 @@
-"""What runs inside a server process: the API, the runs' link, the loops, the hints — as one group that ends together."""
+"""What runs inside a server process — the API, the runs' link, the loops, the hints — as one group."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import structlog
 import uvicorn
@@ -161,7 +161,6 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             link_key=app.link_key,
             grace=grace_of(app.settings),
             at_once=max(8, 2 * starts),
-            place=app.place,
             tasks=watches,
         )
         sessions = Sessions(
@@ -173,14 +172,18 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             at_once=8,
             place=app.place,
         )
-        worker = Worker(app.database, (sessions.loop(), runs.loop()))
+        worker = Worker(app.database, (sessions.loop(), runs.loop()), place=app.place)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run())
             await stopping.wait()
             worker.stop()
 
 
-class _Over(Exception):  # noqa: N818 - ends a group of tasks, is no error
+def _end() -> Never:
+    raise _Over
+
+
+class _Over(Exception):
     pass
 
 
@@ -190,7 +193,7 @@ async def _ended_together() -> AsyncGenerator[asyncio.TaskGroup]:
     try:
         async with asyncio.TaskGroup() as tasks:
             yield tasks
-            raise _Over
+            _end()
     except* _Over:
         log.debug("watches ended")
 

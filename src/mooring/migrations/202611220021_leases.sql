@@ -3,6 +3,8 @@ CREATE TABLE leases (
     loop TEXT NOT NULL,
     resource_id TEXT COLLATE "C" NOT NULL,
     token UUID,
+    -- The data directory of the worker that holds it.
+    holder TEXT,
     until TIMESTAMPTZ,
     due TIMESTAMPTZ,
     failures INTEGER NOT NULL DEFAULT 0,

@@ -25,7 +25,7 @@ def blob_key(sha256: str) -> str:
 
 
 async def keep(tx: Tx, session_id: str, name: str, *, size: int, sha256: str) -> Artifact:
-    """The artifact, recorded after its bytes are safe; again with the same bytes: as it is. Raises Clash (other bytes)."""
+    """The artifact, recorded after its bytes are safe; again: as it is. Raises Clash (there with other bytes)."""
     known = await find(tx, session_id, name)
     if known is not None:
         if known.sha256 != sha256:

@@ -67,7 +67,7 @@ async def delete(tx: Tx, actor: Actor, before: Session) -> None:
 
 
 async def start(tx: Tx, actor: Actor, session_id: str, *, longest: float) -> Session:
-    """The session, with everything it refers to resolved for good. Raises Clash (started already), Unfit (what it lacks).
+    """The session, with everything it refers to resolved for good. Raises Clash (started already), Unfit (it lacks).
 
     `longest` is the timeout in seconds of a session that does not say.
     """

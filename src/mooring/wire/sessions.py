@@ -82,7 +82,7 @@ class Session(Resource, kw_only=True):
     output_filesystem_version_id: Id | None
     started_at: datetime | None
     ended_at: datetime | None
-    tasks: list[SessionTask] = []
+    tasks: list[SessionTask]
 
 
 class Run(Resource, kw_only=True):
