@@ -2,7 +2,9 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from mooring.runner.build import build
 from runner.plane import TOKEN, Json, Plane, assignment
 
 PYTHON = "/usr/bin/python3"
+pause = threading.Event()
 
 
 class Started:
@@ -67,6 +70,16 @@ class Berth:
         )
         self.started.append(Started(self.place, process))
         return self.started[-1]
+
+    def wait_for_file(self, path: Path) -> None:
+        self.wait_until(path.exists)
+
+    def wait_until(self, there: Callable[[], bool]) -> None:
+        """Until something on disk is so: nobody tells when the control plane is away."""
+        deadline = time.monotonic() + 30
+        while not there():
+            assert time.monotonic() < deadline, self.plane.summary()
+            pause.wait(0.02)
 
     def lead(self) -> int:
         """Start it and wait for its end."""

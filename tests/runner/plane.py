@@ -43,6 +43,8 @@ class Plane:
         self.inputs: dict[int, bytes] = {}
         self.events: dict[int, Json] = {}
         self.repeated = 0
+        # So many batches are taken and their answers lost.
+        self.lose_answers = 0
         self.artifacts: dict[str, bytes] = {}
         self.exit: Json | None = None
         self.exits = 0
@@ -213,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif name.startswith("inputs/"):
             self._answer(200, plane.inputs[int(name.removeprefix("inputs/"))], chunked=True)
         elif name.startswith("commands?after="):
-            self._json({"commands": plane.commands_after(int(name.partition("=")[2]), 5)})
+            self._json({"commands": plane.commands_after(int(name.partition("=")[2]), 1)})
         else:
             self._answer(404)
 
@@ -226,7 +228,12 @@ class _Handler(BaseHTTPRequestHandler):
             assert len(body) <= 1 << 20
             events = json.loads(body)["events"]
             assert len(events) <= 500
-            self._json({"acknowledged": plane.take_events(events)})
+            acknowledged = plane.take_events(events)
+            if plane.lose_answers:
+                plane.lose_answers -= 1
+                self.close_connection = True
+                return
+            self._json({"acknowledged": acknowledged})
         elif name == "exit":
             with plane.changed:
                 plane.exit = plane.exit or json.loads(body)

@@ -110,6 +110,20 @@ def test_cancel_ends_what_ignores_sigterm(berth: Berth) -> None:
     assert berth.plane.exit["outcome"] == "cancelled"
 
 
+def test_a_cancelled_run_reports_and_leaves_its_work_within_the_grace(berth: Berth) -> None:
+    berth.assign(grace=3.0)
+    berth.tasks(
+        {"prompt": "trap '' TERM\necho work > \"$MOORING_OUTPUTS/work\"; echo ready\nwhile :; do sleep 1; done"}
+    )
+    started = berth.start()
+    berth.plane.wait_for("log", stream="stdout")
+    started.process.terminate()
+    # What a driver does after the grace.
+    assert started.ended(seconds=3) == 143
+    assert berth.plane.artifacts == {"outputs/work": b"work\n"}
+    assert berth.plane.exit is not None
+
+
 def test_sigterm_of_the_supervisor_cancels(berth: Berth) -> None:
     berth.tasks({"prompt": "echo ready; sleep 300"})
     started = berth.start()

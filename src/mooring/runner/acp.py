@@ -178,7 +178,7 @@ class Conversation:
         number = self._number
         if not end:
             # The whole run ends: SIGTERM follows, and the agent should have heard why by then.
-            self._run.settle(min(1.0, self._run.assignment["grace"] / 2), lambda: number in self._answers)
+            self._run.settle(min(1.0, self._run.assignment["grace"] / 10), lambda: number in self._answers)
         elif not self._run.settle(self._run.assignment["grace"], lambda: number in self._answers):
             self._run.end_child(self._pid)
             self._drop()

@@ -34,6 +34,8 @@ UNABLE = 70
 # How long the end waits for a control plane that is away. What is not sent by then is in the spool.
 FAREWELL_SECONDS = 15.0
 HARVEST_SECONDS = 300.0
+# Whoever ends a run kills it after the grace: its parts have to do with a share each.
+_CHILDREN, _HARVEST, _FAREWELL = 0.4, 0.3, 0.2
 _FIRST_SPOOL_BYTES = 1 << 26
 
 
@@ -114,7 +116,8 @@ class Life:
         """Kill what is left, take what was made, report, and leave."""
         run = self._run
         assert run is not None
-        run.end_children()
+        grace, hurry = assignment["grace"], outcome == "cancelled"
+        run.end_children(grace * _CHILDREN if hurry else grace)
         self._durations.setdefault("prepare", time.monotonic() - self._began)
         self._durations["tasks"] = time.monotonic() - self._began - self._durations["prepare"]
         if reason:
@@ -122,7 +125,7 @@ class Life:
         harvest_began = time.monotonic()
         commits, patch = [], None
         try:
-            commits, patch = self._harvest(assignment, outcome)
+            commits, patch = self._harvest(assignment, grace * _HARVEST if hurry else HARVEST_SECONDS)
         except Refused as refused:
             run.transcript.note(f"nothing more can be sent: {refused}")
         except Exception as error:  # noqa: BLE001 - what cannot be taken must not cost the report
@@ -134,16 +137,15 @@ class Life:
             "tasks": run.reports, "usage": run.usage, "commits": commits, "patch": patch,
             "durations": {name: round(seconds, 3) for name, seconds in self._durations.items()},
         }  # fmt: skip
-        self._report(report)
+        self._report(report, grace * _FAREWELL if hurry else FAREWELL_SECONDS)
         return exit_code if 0 <= exit_code < 256 else 128 - exit_code  # noqa: PLR2004 - a process' exit status
 
-    def _harvest(self, assignment: Assignment, outcome: Outcome) -> tuple[list[dict[str, str]], dict[str, int] | None]:
+    def _harvest(self, assignment: Assignment, seconds: float) -> tuple[list[dict[str, str]], dict[str, int] | None]:
         from .harvest import Harvest  # noqa: PLC0415 - only the end needs it
 
         # Nothing was started: there is nothing to take.
         if not os.fstat(MARKER).st_size:
             return [], None
-        seconds = assignment["grace"] if outcome == "cancelled" else HARVEST_SECONDS
         # What is taken may be large: it goes to the home's disk, not into memory.
         home = assignment["home"]
         os.chmod(home, os.stat(home).st_mode | 0o700)
@@ -163,17 +165,17 @@ class Life:
         harvest.outputs(assignment["outputs"])
         return harvest.commits, harvest.patch
 
-    def _report(self, report: dict[str, object]) -> None:
+    def _report(self, report: dict[str, object], seconds: float = FAREWELL_SECONDS) -> None:
         """To the descriptor first: whoever supervises us has it even when nobody answers."""
         body = packed(self._transcript.mask.deep(report))
         self._transcript.flush()
         if not os.fstat(EXIT).st_size:
             write_all(EXIT, body + b"\n")
-        deadline = time.monotonic() + FAREWELL_SECONDS
-        if not self._sender.finish(FAREWELL_SECONDS):
+        deadline = time.monotonic() + seconds
+        if not self._sender.finish(seconds):
             print("runner: not all events could be sent; they are in the spool", file=sys.stderr)
         try:
-            insist(lambda: self._link.ask("POST", "/link/v1/exit", body, timeout=FAREWELL_SECONDS), deadline)
+            insist(lambda: self._link.ask("POST", "/link/v1/exit", body, timeout=seconds), deadline)
         except (Answered, Away, Refused) as error:
             print(f"runner: the report could not be sent: {error}", file=sys.stderr)
 

@@ -160,11 +160,11 @@ class Run:
         self.processes.signal_group(pid, signal.SIGKILL)
         self.settle(5.0, lambda: self.processes.code(pid) is not None)
 
-    def end_children(self) -> None:
-        """SIGTERM to everything, SIGKILL of what is left after the grace; nothing stays."""
-        processes, grace = self.processes, self.assignment["grace"]
+    def end_children(self, seconds: float) -> None:
+        """SIGTERM to everything, SIGKILL of what is left after `seconds`; nothing stays."""
+        processes = self.processes
         if processes.signal_all(signal.SIGTERM):
-            self.settle(grace, lambda: not processes.signal_all(0))
+            self.settle(seconds, lambda: not processes.signal_all(0))
         if not processes.end_all(time.monotonic() + 10.0):
             self.transcript.note("some processes could not be killed")
         self.loop.drop_all()

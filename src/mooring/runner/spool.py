@@ -137,7 +137,7 @@ class Spool:
         if lines:
             text = f"{lines} events ({freed} bytes) were left out: the control plane was away for too long"
             self.seq += 1
-            data = {"stream": "runner", "text": text + "\n", "cut": freed}
+            data = {"stream": "runner", "text": text + "\n"}
             self._write(packed({"seq": self.seq, "at": round(time.time(), 3), "type": "log", "data": data}) + b"\n")
 
     def _squeeze(self, kinds: tuple[bytes, ...], need: int) -> tuple[int, int]:
@@ -147,9 +147,7 @@ class Spool:
         for line in self._lines(self._first):
             kept = line
             if freed < need and _kind(line) in kinds:
-                event = json.loads(line)
-                event.update(type="log", data={"stream": "runner", "text": "", "cut": len(line)})
-                small = packed(event) + b"\n"
+                small = _shrunk(line)
                 if len(small) < len(line):
                     kept, freed, lines = small, freed + len(line) - len(small), lines + 1
             at += os.pwrite(self._descriptor, kept, at)
@@ -174,6 +172,17 @@ def _whole(line: bytes) -> bool:
         return line.startswith(b'{"seq":') and json.loads(line)["seq"] > 0
     except ValueError:
         return False
+
+
+def _shrunk(line: bytes) -> bytes:
+    """What stays of an event that is left out: its number and its size. What was shrunk before stays as it is."""
+    event = json.loads(line)
+    data: dict[str, object] = event["data"]
+    cut = data.get("cut", 0)
+    if data.get("text") == "" and cut:
+        return line
+    event.update(type="log", data={"stream": "runner", "text": "", "cut": len(line) + int(str(cut))})
+    return packed(event) + b"\n"
 
 
 def _essence(data: object) -> dict[str, object]:

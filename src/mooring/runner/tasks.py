@@ -180,15 +180,18 @@ class Tasks:
         run = self._run
         output = CheckOutput(run.assignment["limits"]["line_bytes"])
         script, descriptor = self._scratch.file(task["check"].encode(), suffix=".sh")
+        code: int | None = None
         try:
             environment = self._environment(task, attempt)
             code = run.child(("sh", "-eu", script), environment, run.place(task), (output, None), deadline)
         finally:
             self._scratch.close(script, descriptor)
-        text, cut = output.end(run.transcript.mask)
-        run.transcript.emit(
-            "check.output", task=task["number"], attempt=attempt, passed=code == 0, exit_code=code, output=text, cut=cut
-        )
+            # Also of one that was not waited for: what it said so far tells why.
+            text, cut = output.end(run.transcript.mask)
+            run.transcript.emit(
+                "check.output",
+                task=task["number"], attempt=attempt, passed=code == 0, exit_code=code, output=text, cut=cut,
+            )  # fmt: skip
         return None if code == 0 else text
 
     def _converse(self) -> None:

@@ -1,0 +1,80 @@
+"""Values of secrets do not leave in any form the runner knows, however they are cut."""
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mooring.runner.mask import Mask, storable
+
+VALUE = 'p@ss/wörd "1"+x'
+MASK = Mask({"KEY": VALUE.encode(), "PEM": b"-----BEGIN-----\nfirstline0\nsecondline\n-----END-----\n", "PIN": b"123"})
+
+FORMS = {
+    "plain": VALUE,
+    "json": json.dumps(VALUE)[1:-1],
+    "json, slashes escaped": json.dumps(VALUE)[1:-1].replace("/", "\\/"),
+    "json, not ascii": json.dumps(VALUE, ensure_ascii=False)[1:-1],
+    "url": quote(VALUE, safe=""),
+    "url, slashes kept": quote(VALUE),
+    "url, small digits": quote(VALUE, safe="").replace("%C3%B6", "%c3%b6").replace("%2F", "%2f").replace("%2B", "%2b"),
+    "form": quote_plus(VALUE),
+    "base64": base64.b64encode(VALUE.encode()).decode(),
+    "base64 for urls": base64.urlsafe_b64encode(VALUE.encode()).decode(),
+    "a line of many": "secondline",
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_every_form_is_masked_wherever_it_stands(form: str) -> None:
+    name = "PEM" if form == "secondline" else "KEY"
+    masked = MASK.text(f"before {form} after")
+    assert form not in masked
+    assert f"***{name}***" in masked
+
+
+@pytest.mark.parametrize("shift", range(6))
+def test_base64_is_masked_in_the_middle_of_a_longer_one(shift: int) -> None:
+    coded = base64.b64encode(b"u" * shift + b":" + VALUE.encode() + b":tail").decode()
+    masked = MASK.text(coded)
+    assert "***KEY***" in masked
+    # At each end up to two characters hold bits of the neighbour as well.
+    assert len(masked) - len("***KEY***") <= len(coded) - (len(VALUE.encode()) * 4 // 3 - 3)
+
+
+def test_a_value_too_short_to_hide_is_left() -> None:
+    assert MASK.text("123 1234") == "123 1234"
+
+
+def test_the_whole_goes_before_its_parts() -> None:
+    mask = Mask({"LONG": b"abcdefgh", "SHORT": b"cdef"})
+    assert mask.text("abcdefgh cdef") == "***LONG*** ***SHORT***"
+
+
+@given(st.lists(st.sampled_from([*FORMS.values(), "p@ss", "wörd", " ", "x", "\n", "second", "***KEY", "p@ss/p@ss/w"])))
+def test_text_cut_anywhere_is_masked_like_the_whole(parts: list[str]) -> None:
+    text = "".join(parts)
+    for cut in range(0, len(text) + 1, 3):
+        said, held = MASK.split(text[:cut])
+        more, held = MASK.split(held + text[cut:])
+        assert said + more + MASK.text(held) == MASK.text(text)
+
+
+@given(st.binary(max_size=200), st.integers(min_value=1, max_value=40))
+def test_bytes_cut_anywhere_are_searched_like_the_whole(noise: bytes, size: int) -> None:
+    content = noise + base64.b64encode(VALUE.encode()) + noise
+    assert MASK.finds(content[at : at + size] for at in range(0, len(content), size)) == "KEY"
+    assert MASK.finds([noise]) is None
+
+
+def test_masking_goes_into_every_corner_of_a_value() -> None:
+    deep = {"a": [VALUE, {VALUE: (1, float("nan"), float("-inf"), True, None, "\0\ud800")}]}
+    assert MASK.deep(deep) == {"a": ["***KEY***", {"***KEY***": [1, None, None, True, None, "\ufffd?"]}]}
+
+
+def test_without_secrets_nothing_is_held_back() -> None:
+    assert Mask({}).split(VALUE) == (VALUE, "")
+    assert storable("a\0\ud800ö") == "a\ufffd?ö"
