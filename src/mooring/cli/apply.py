@@ -42,7 +42,7 @@ def command(files: tuple[str, ...], *, dry_run: bool, shape: Shape, reason: str 
         else:
             made: dict[int, str] = {}
             rows = [_carry_out(mooring, step, made, reason) for step in todo]
-        shapes.show_rows(rows, shape, none="nothing is declared")
+        shapes.show_rows(rows, shape, none="nothing is declared", whole=frozenset({"kind", "outcome"}))
         if dry_run and shape in ("table", "wide"):
             for step in todo:
                 _show_difference(step)

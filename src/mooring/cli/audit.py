@@ -6,6 +6,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped
+from mooring.cli.details import named_actors
 from mooring.client.errors import Unfit
 from mooring.client.kinds import KINDS, kind_of_id
 from mooring.client.mooring import Mooring
@@ -31,8 +32,13 @@ def log(resource: str | None, action: str | None, actor: str | None, limit: int,
             "action": action,
             "actor_id": mooring.of("user").find(actor)["id"] if actor else None,
         }
-        events = mooring.of("event").list(where={name: value for name, value in where.items() if value is not None})
-        shapes.show(KINDS["event"], list(islice(events, limit))[::-1], shape)
+        found = mooring.of("event").list(where={name: value for name, value in where.items() if value is not None})
+        events = named_actors(mooring, list(islice(found, limit))[::-1])
+        # Whose they are, or what they did to the one that was asked for: both do not fit beside each other.
+        hidden = {"RESOURCE"} if resource else set[str]() if shape == "wide" else {"CHANGE"}
+        if not any(event["reason"] for event in events):
+            hidden.add("REASON")
+        shapes.show(KINDS["event"], events, shape, without=frozenset(hidden))
 
 
 def _resource(mooring: Mooring, said: str) -> str:

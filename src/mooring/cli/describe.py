@@ -4,6 +4,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import KindWord, Shape, reach, reaching, shaped
+from mooring.cli.details import Namer
 from mooring.client.kinds import Kind
 
 
@@ -17,4 +18,4 @@ def command(kind: Kind, name: str, shape: Shape) -> None:
     with reach() as mooring:
         resources = mooring.of(kind.noun)
         # A list may hold less of each than the resource itself.
-        shapes.show_one(kind, resources.get(resources.find(name)["id"]), shape)
+        shapes.show_one(kind, resources.get(resources.find(name)["id"]), shape, Namer(mooring))

@@ -2,29 +2,27 @@
 
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
 import click
 import msgspec
-from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from mooring.cli.outcome import tell_end
 from mooring.cli.plain import line
-from mooring.cli.story import ASCII, Marks, Story
-from mooring.cli.tables import STYLES, console, seconds, size
+from mooring.cli.story import ASCII, Story, marks_for
+from mooring.cli.tables import console
+from mooring.cli.units import seconds
 from mooring.client.mooring import Mooring
-from mooring.wire.sessions import Artifact, Session
+from mooring.wire.sessions import Session
 
 EXIT: Mapping[str, int] = {"completed": 0, "failed": 1, "cancelled": 3}
 """How a session ended → the exit status of who waited for it (docs/cli.md)."""
-PATCH = "changes.patch"
-"""The artifact that holds the changes to the repository."""
-_LISTED = 12
 _NARROWEST = 40
 _FRAMES_A_SECOND = 8
 
@@ -32,7 +30,7 @@ _FRAMES_A_SECOND = 8
 def follow(mooring: Mooring, session: Session, *, after: int = 0) -> int:
     """Tell the session to its end. The exit status."""
     out = console()
-    marks = Marks() if (out.encoding or "").lower().startswith("utf") else ASCII
+    marks = marks_for(out)
     width = max(_NARROWEST, out.width) if out.is_terminal else None
     story = Story([task.name for task in session.tasks], width=width, marks=marks)
     out.print(Text.assemble(("session ", "dim"), (line(session.name), "bold"), f"  {session.id}"), soft_wrap=True)
@@ -41,7 +39,8 @@ def follow(mooring: Mooring, session: Session, *, after: int = 0) -> int:
             screen.show(story.tell(event))
         screen.show(story.rest())
     ended = mooring.sessions.get(session.id)
-    _tell_end(out, marks, story, ended, mooring.sessions.artifacts(session.id))
+    out.print()
+    tell_end(out, marks, ended, mooring.sessions.artifacts(session.id))
     return EXIT[ended.phase]
 
 
@@ -88,7 +87,7 @@ class _Screen:
         self._story = story
         self._away: str | None = None
         self._began = time.monotonic()
-        self._spinner = Spinner("dots" if (out.encoding or "").lower().startswith("utf") else "line", style="cyan")
+        self._spinner = Spinner("line" if marks_for(out) is ASCII else "dots", style="cyan")
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -129,57 +128,3 @@ class _Screen:
         self._spinner.update(text=Text.assemble(doing, (f"  {passed}", "dim")))
         partial = self._story.partial()
         return Group(self._spinner) if partial is None else Group(partial, self._spinner)
-
-
-def _tell_end(out: Console, marks: Marks, story: Story, ended: Session, artifacts: Sequence[Artifact]) -> None:
-    took = story.took
-    if ended.started_at and ended.ended_at:
-        took = (ended.ended_at - ended.started_at).total_seconds()
-    mark = marks.good if ended.phase == "completed" else marks.bad
-    style = STYLES.get(ended.phase, "")
-    out.print()
-    out.print(Text.assemble((f"{mark} {ended.phase}", f"bold {style}"), (f" in {seconds(took)}", "dim")))
-    if ended.reason:
-        out.print(Text(f"  {line(ended.reason)}", style=style), soft_wrap=True)
-    changed = _changed(ended)
-    if changed:
-        out.print(Text(f"  {changed}"))
-    if artifacts:
-        _tell_left(out, ended, artifacts)
-
-
-def _tell_left(out: Console, ended: Session, artifacts: Sequence[Artifact]) -> None:
-    """What is there to take, and the commands that take it."""
-    out.print()
-    width = max(cell_len(line(artifact.name)) for artifact in artifacts)
-    for artifact in artifacts[:_LISTED]:
-        name = line(artifact.name)
-        withheld = f"  kept back: {line(artifact.withheld)}" if artifact.withheld else ""
-        padded = f"  {name}{' ' * (width - cell_len(name))}  {size(artifact.size):>9}"
-        out.print(Text.assemble(padded, (withheld, "yellow")), soft_wrap=True)
-    if len(artifacts) > _LISTED:
-        out.print(Text(f"  and {len(artifacts) - _LISTED} more", style="dim"))
-    out.print()
-    if any(artifact.name == PATCH for artifact in artifacts):
-        _hint(out, "the changes", f"moor session patch {ended.id}")
-    _hint(out, "the files", f"moor session artifacts {ended.id} --to DIR")
-
-
-def _hint(out: Console, what: str, command: str) -> None:
-    out.print(Text.assemble((f"  {what:<13}", "dim"), command), soft_wrap=True)
-
-
-def _changed(ended: Session) -> str | None:
-    result = ended.result or {}
-    patch, commits = result.get("patch"), result.get("commits") or ()
-    if not isinstance(patch, dict):
-        return None
-    counts = msgspec.convert(patch, dict[str, int])
-    return (
-        f"{_many(len(commits), 'commit')}, {_many(counts.get('files', 0), 'file')} changed, "
-        f"+{counts.get('insertions', 0)} -{counts.get('deletions', 0)}"
-    )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -46,7 +46,7 @@ def command(workflow: str, *, follows: bool, waits: bool, shape: Shape, reason: 
             session = follow.wait(mooring, session)
         row = mooring.of("session").get(session.id)
         if shape == "table" and not waits:
-            click.echo(f"session {session.id} is {session.phase}; follow it: moor session follow {session.id}")
+            click.echo(f"session {session.id} is {session.phase}\n  follow it  moor session follow {session.id}")
         else:
             shapes.show(KINDS["session"], [row], shape)
         return follow.EXIT[session.phase] if waits else 0

@@ -11,6 +11,8 @@ import click
 from mooring.cli import follow as following
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
+from mooring.cli.details import Namer
+from mooring.cli.outcome import PATCH, show_session
 from mooring.cli.patch import show_patch
 from mooring.cli.plain import line
 from mooring.client.errors import Denied, Missing, Unavailable, Unfit
@@ -19,6 +21,7 @@ from mooring.client.mooring import Mooring
 from mooring.wire.sessions import Artifact, Session
 
 _SESSION = KINDS["session"]
+_WHOLE = frozenset({"name", "size"})
 
 
 @click.group()
@@ -50,8 +53,11 @@ def list_(phase: tuple[str, ...], limit: int, shape: Shape) -> None:
 def show(session: str, shape: Shape) -> None:
     """Show a session: its phase, its tasks, what it came to."""
     with reach() as mooring:
-        resources = mooring.of("session")
-        shapes.show_one(_SESSION, resources.get(resources.find(session)["id"]), shape)
+        found = _found(mooring, session)
+        if shape in ("table", "wide"):
+            show_session(found, mooring.sessions.artifacts(found.id), Namer(mooring))
+        else:
+            shapes.show_one(_SESSION, mooring.of("session").get(found.id), shape)
 
 
 @command.command()
@@ -90,7 +96,7 @@ def patch(session: str, *, stat: bool) -> None:
     """Print the changes a session made to its repository, as a patch: `moor session patch ID | git apply`."""
     with reach() as mooring:
         found = _found(mooring, session)
-        content = b"".join(_pieces(mooring, found, _artifact(mooring, found, following.PATCH)))
+        content = b"".join(_pieces(mooring, found, _artifact(mooring, found, PATCH)))
     show_patch(content, stat=stat)
 
 
@@ -116,10 +122,16 @@ def artifacts(session: str, names: tuple[str, ...], directory: Path | None, shap
             for piece in _pieces(mooring, found, chosen[0]):
                 sys.stdout.buffer.write(piece)
         else:
-            rows = [
-                {"name": one.name, "size": one.size, "sha256": one.sha256, "withheld": one.withheld} for one in chosen
-            ]
-            shapes.show_rows(rows, shape, none="this session left nothing")
+            shapes.show_rows([_row(one) for one in chosen], shape, none="this session left nothing", whole=_WHOLE)
+
+
+def _row(artifact: Artifact) -> dict[str, object]:
+    return {
+        "name": artifact.name,
+        "size": artifact.size,
+        "withheld": artifact.withheld,
+        "sha256": artifact.sha256,
+    }
 
 
 def _found(mooring: Mooring, name: str) -> Session:

@@ -13,8 +13,8 @@ from mooring.client.kinds import Kind
 Row = Mapping[str, Any]
 
 
-def show(kind: Kind, rows: Sequence[Row], shape: Shape) -> None:
-    """A list of one kind."""
+def show(kind: Kind, rows: Sequence[Row], shape: Shape, *, without: frozenset[str] = frozenset()) -> None:
+    """A list of one kind; a table `without` some columns."""
     if shape == "json":
         _write(json.dumps(list(rows), indent=2, ensure_ascii=False))
     elif shape == "yaml":
@@ -23,11 +23,11 @@ def show(kind: Kind, rows: Sequence[Row], shape: Shape) -> None:
         for row in rows:
             _write(named(kind, row))
     else:
-        importlib.import_module("mooring.cli.tables").show(kind, rows, wide=shape == "wide")
+        importlib.import_module("mooring.cli.tables").show(kind, rows, wide=shape == "wide", without=without)
 
 
-def show_one(kind: Kind, row: Row, shape: Shape) -> None:
-    """One resource; as a table of its fields where a table is asked for."""
+def show_one(kind: Kind, row: Row, shape: Shape, namer: Any = None) -> None:  # noqa: ANN401 - a details.Namer, loaded late
+    """One resource; as a table of its fields where a table is asked for, with the names that `namer` knows."""
     if shape == "json":
         _write(json.dumps(row, indent=2, ensure_ascii=False))
     elif shape == "yaml":
@@ -35,10 +35,10 @@ def show_one(kind: Kind, row: Row, shape: Shape) -> None:
     elif shape == "name":
         _write(named(kind, row))
     else:
-        importlib.import_module("mooring.cli.tables").describe(kind, row)
+        importlib.import_module("mooring.cli.details").describe(kind, row, namer)
 
 
-def show_rows(rows: Sequence[Row], shape: Shape, *, none: str) -> None:
+def show_rows(rows: Sequence[Row], shape: Shape, *, none: str, whole: frozenset[str] = frozenset()) -> None:
     """A list of what is no kind: every field a column, the first one its name."""
     if shape == "json":
         _write(json.dumps(list(rows), indent=2, ensure_ascii=False))
@@ -48,7 +48,7 @@ def show_rows(rows: Sequence[Row], shape: Shape, *, none: str) -> None:
         for row in rows:
             _write(line(str(next(iter(row.values())))))
     else:
-        importlib.import_module("mooring.cli.tables").show_rows(rows, none=none, wide=shape == "wide")
+        importlib.import_module("mooring.cli.tables").show_rows(rows, none=none, wide=shape == "wide", whole=whole)
 
 
 def named(kind: Kind, row: Row) -> str:

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from rich.cells import cell_len, chop_cells
+from rich.console import Console
 from rich.text import Text
 
 from mooring.cli.plain import line, plain
-from mooring.cli.tables import STYLES, seconds
+from mooring.cli.tables import STYLES
+from mooring.cli.units import seconds
 from mooring.client.sessions import ENDED
 from mooring.wire.sessions import SessionEvent
 
@@ -37,6 +39,11 @@ class Marks:
 
 
 ASCII = Marks(good="+", bad="x", gone="-", out="|", err=":", tool="*", dot="-")
+
+
+def marks_for(out: Console) -> Marks:
+    """The signs this terminal can show."""
+    return Marks() if out.encoding.lower().startswith("utf") else ASCII
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         _kind("user", "users", "usr", label="username"),
         _kind("group", "groups", "grp"),
+        _kind("token", "tokens", "tok", user_id="user"),
         _kind("filesystem", "filesystems", "fs", "fs"),
         _kind("secret", "secrets", "sec"),
         _kind("agent", "agents", "agt"),
