@@ -18,8 +18,8 @@ class Asker:
 
     async def ask(self, method: str, path: str, body: object = None, **headers: str) -> httpx.Response:
         """The answer; a header is named with underscores for dashes."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        named["Authorization"] = f"Bearer {self.token}"
+        named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        named[b"Authorization"] = f"Bearer {self.token}".encode()
         given: dict[str, Any] = {} if body is None else {"json": body}
         where = path if path.startswith("/api/") else BASE + path
         return await self.http.request(method, where, headers=named, **given)

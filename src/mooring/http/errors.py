@@ -1,6 +1,6 @@
 """How a failure is answered: each kind of error has one status and one code, listed at /errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -22,7 +22,11 @@ class BadRequest(MooringError):
 
 
 class NoSuchMethod(MooringError):
-    """The path is there, the method is not."""
+    """The path is there, the method is not; `allowed` are those it takes."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"this path takes {', '.join(allowed) or 'GET'} only")
+        self.allowed = allowed or ("GET",)
 
 
 class Stale(MooringError):
@@ -38,7 +42,11 @@ class WrongMedia(MooringError):
 
 
 class TooMany(MooringError):
-    """Too many requests; `retry_after` seconds is among the facts."""
+    """Too many requests; the next is taken after `retry_after` seconds."""
+
+    def __init__(self, reason: str, *, retry_after: int) -> None:
+        super().__init__(reason, retry_after=retry_after)
+        self.retry_after = retry_after
 
 
 class Broken(MooringError):
@@ -95,11 +103,11 @@ def kind_of(code: Code) -> ErrorKind:
     )
 
 
-def of_framework(error: HTTPException) -> MooringError:
-    """What the web framework refused, as one of ours."""
+def of_framework(error: HTTPException, *, allowed: Sequence[str]) -> MooringError:
+    """What the web framework refused, as one of ours; `allowed` are the methods of the path."""
     kind = _BY_STATUS.get(error.status_code)
     if kind is NoSuchMethod:
-        return NoSuchMethod("this path does not take this method", allow=(error.headers or {}).get("Allow", ""))
+        return NoSuchMethod(allowed)
     if kind is Missing:
         return Missing(f"there is nothing at this path; everything is under {BASE}, described at {BASE}/openapi")
     if kind is TooLarge:

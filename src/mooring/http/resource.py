@@ -145,12 +145,16 @@ def action(
         async with call.app.database.transaction() as tx:
             before = await resource.verbs.read(tx, call.actor, call.path["id"], lock=True)
             call.check_match(_version(before))
-            return await answer(resource, tx, call, await verb(tx, call))
+
+            async def act() -> Answer:
+                return await answer(resource, tx, call, await verb(tx, call))
+
+            return await once(tx, call, act)
 
     return Route(
         method="POST", path=f"{resource.path}/{{id}}/{name}", operation=f"{name}{resource.reply.__name__}",
         tag=resource.kind.table, says=says, handle=handle, answer=resource.reply, refuses=refuses,
-        headers=("If-Match", "Audit-Reason"),
+        headers=("If-Match", "Idempotency-Key", "Audit-Reason"),
     )  # fmt: skip
 
 
@@ -218,8 +222,7 @@ def _change(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
         async with call.app.database.transaction() as tx:
             before = await resource.verbs.read(tx, call.actor, call.path["id"], lock=True)
             call.check_match(_version(before))
-            [shown] = await resource.show(tx, call.actor, [before])
-            values = _patched(resource, msgspec.to_builtins(shown), patch)
+            values = _patched(resource, before, patch)
             return await answer(resource, tx, call, await replace(tx, call.actor, before, values))
 
     return handle
@@ -260,16 +263,16 @@ def _whole(resource: Resource[Any], now: dict[str, Any], given: dict[str, Any]) 
     return _converted(resource.edited, {name: value for name, value in given.items() if name in ours})
 
 
-def _patched(resource: Resource[Any], now: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+def _patched(resource: Resource[T], before: T, patch: dict[str, Any]) -> dict[str, Any]:
     """What PATCH sets: the row with the patch merged into it (RFC 7396). Raises Malformed."""
     assert resource.edited is not None
     ours = resource.edited.__struct_fields__
     unknown = sorted(set(patch) - set(ours))
     if unknown:
-        kept = "is kept by the server" if unknown[0] in now else "is not known"
+        kept = "is kept by the server" if unknown[0] in resource.reply.__struct_fields__ else "is not known"
         raise Malformed(f"body: {unknown[0][:80]} {kept}; what can change: {', '.join(ours)}", field=unknown[0][:80])
-    merged = merge({name: now[name] for name in ours}, patch)
-    values = _converted(resource.edited, merged)
+    now = {name: msgspec.to_builtins(getattr(before, name)) for name in ours}
+    values = _converted(resource.edited, merge(now, patch))
     return {name: values[name] for name in patch}
 
 

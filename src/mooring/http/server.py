@@ -1,5 +1,6 @@
 """The API as one ASGI application: every route under one roof, one way in, one way to fail."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ ROUTES: tuple[Route, ...] = (
 )
 """Every route under /api/mooring/v1. A slice's file adds its own here."""
 
+_PATTERNS = {route.path: re.compile(re.sub(r"{[^}]+}", "[^/]+", route.path)) for route in ROUTES}
+
 
 def application(app: App) -> Litestar:
     """The application of one process."""
@@ -54,8 +57,8 @@ def _handler(app: App, route: Route) -> HTTPRouteHandler:
         operation_id = request.state.operation_id = new_id("op")
         actor, token_id = (NOBODY, None) if route.public else await asker(app, request)
         call = Call(app=app, actor=actor, token_id=token_id, route=route, request=request, operation_id=operation_id)
-        if not route.query.__struct_fields__:
-            call.asked(route.query)
+        # Also where the handler looks at none: an unknown parameter is refused everywhere.
+        call.asked(route.query)
         return _response(await route.handle(call), operation_id)
 
     path = "/".join(_segment(part) for part in route.path.split("/"))
@@ -85,7 +88,7 @@ def _refuse(request: AnyRequest, error: Exception) -> Response[Any]:
     """A failure, answered; ours are logged with where they happened."""
     operation_id = request.state.get("operation_id") or new_id("op")
     if isinstance(error, HTTPException):
-        refused: MooringError = of_framework(error)
+        refused: MooringError = of_framework(error, allowed=_allowed(request.url.path))
     elif isinstance(error, MooringError):
         refused = error
     else:
@@ -95,14 +98,19 @@ def _refuse(request: AnyRequest, error: Exception) -> Response[Any]:
     return Response(body, status_code=status, headers=_refusal_headers(refused, operation_id), media_type=JSON)
 
 
+def _allowed(path: str) -> tuple[str, ...]:
+    """The methods of a path."""
+    return tuple(route.method for route in ROUTES if _PATTERNS[route.path].fullmatch(path.removeprefix(BASE)))
+
+
 def _refusal_headers(error: MooringError, operation_id: str) -> dict[str, str]:
     headers = {"X-Operation-ID": operation_id}
     if isinstance(error, NotKnown):
         headers["WWW-Authenticate"] = 'Bearer realm="mooring"'
     if isinstance(error, NoSuchMethod):
-        headers["Allow"] = str(error.facts.get("allow", ""))
+        headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, TooMany):
-        headers["Retry-After"] = str(error.facts["retry_after"])
+        headers["Retry-After"] = str(error.retry_after)
     return headers
 
 
