@@ -64,7 +64,8 @@ async def _empty(postgres: EmbeddedPostgres) -> None:
             "WHERE schemaname = 'public' AND tablename <> 'schema_migrations'",
         )
         await tx.script("SET LOCAL session_replication_role = replica")
-        await tx.script(f"TRUNCATE {', '.join(tables)} CASCADE")
+        # A test leaves few rows: removing them is ten times quicker than new files for every table.
+        await tx.script(";".join(f"DELETE FROM {table}" for table in tables))
     await owner.close()
 
 
