@@ -23,6 +23,10 @@ _NOT_NOW = frozenset({408, 429, 502, 503, 504})
 _MOST_GAPS = 3
 
 
+class _Phase(msgspec.Struct):
+    phase: str
+
+
 class Sessions(Collection[D, Session]):
     """Executions of workflows."""
 
@@ -112,7 +116,7 @@ class Sessions(Collection[D, Session]):
             )
 
     def _over(self, identifier: str) -> Flow[bool]:
-        session = yield from told(Session, Ask(method="GET", path=self.at(identifier)))
+        session = yield from told(_Phase, Ask(method="GET", path=self.at(identifier)))
         return session.phase in ENDED
 
 
