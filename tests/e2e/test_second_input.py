@@ -45,7 +45,7 @@ def project(directory: Path) -> str:
 def test_its_suite_passes_without_a_network_and_what_it_left_is_kept(plane: Plane, project: str) -> None:
     session = plane.run(
         {
-            "prompt": "/usr/bin/python3 -m unittest discover -s simplejson/tests -t . 2>&1 | tee /outputs/suite.txt",
+            "prompt": "/usr/bin/python3 -B -m unittest discover -s simplejson/tests -t . 2>&1 | tee /outputs/suite.txt",
             "check": "tail -1 /outputs/suite.txt | grep -q ^OK",
         },
         "/usr/bin/python3 -c 'import socket; socket.create_connection((\"192.0.2.1\", 80), 2)' || echo no network",

@@ -43,7 +43,7 @@ def test_tasks_run_in_order_on_the_repository_and_leave_patch_bundle_and_outputs
     git(place, "apply", str(tmp_path / "patch"))
     assert (place / "README.md").read_text() == "hello\ntwo\n"
     (tmp_path / "bundle").write_bytes(plane.artifact(session["id"], "commits.bundle"))
-    git(place, "fetch", "--quiet", str(tmp_path / "bundle"), f"mooring/{session['id']}:work")
+    git(place, "fetch", "--quiet", str(tmp_path / "bundle"), "refs/heads/0:work")
     assert git(place, "log", "-1", "--format=%s", "work") == "Add a line"
 
 
