@@ -89,6 +89,14 @@ async def test_what_is_not_there_is_named(place: Path, mirrors: Mirrors) -> None
         await mirrors.pin((place / "empty").as_uri(), None)
 
 
+async def test_a_shallow_clone_is_refused_with_the_fix(place: Path, mirrors: Mirrors) -> None:
+    url = repository(place / "r", {"a": "1"})
+    commit(place / "r", {"a": "2"})
+    git(place, "clone", "--quiet", "--depth", "1", url, "shallow")
+    with pytest.raises(Missing, match="--unshallow"):
+        await mirrors.pin((place / "shallow").as_uri(), None)
+
+
 async def test_a_file_of_the_commit_can_be_read(place: Path, mirrors: Mirrors) -> None:
     url = repository(place / "r", {"skill/SKILL.md": "---\nname: skill\n---\n", "bad": b"\xff"})
     pinned = await mirrors.pin(url, None)

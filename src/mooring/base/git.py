@@ -165,7 +165,7 @@ class Mirrors:
         reference = f"refs/mooring/{commit}"
         await self._git(["update-ref", reference, commit], cwd=mirror)
         fresh = bundle.with_suffix(".new")
-        await self._git(["bundle", "create", "--quiet", str(fresh), reference], cwd=mirror)
+        await self._git(["bundle", "create", "--quiet", str(fresh), reference], cwd=mirror, url=url)
         fresh.rename(bundle)
 
     async def _git(self, words: Sequence[str], *, cwd: Path, pins: Sequence[str] = (), url: str = "") -> bytes:
@@ -240,6 +240,10 @@ def _failure(url: str, said: str) -> Missing | Unavailable:
         return Unavailable(f"the disk is full while fetching {about}", url=url)
     if "File too large" in said:
         return Unavailable(f"{about} is larger than MOORING_GIT_BYTES allows", url=url)
+    if "Failed to traverse parents" in said:
+        return Missing(
+            f"{about} is a shallow clone: its history is cut off; complete it: git fetch --unshallow", url=url
+        )
     if "Permission denied" in said and url.startswith("file:"):
         return Unavailable(f"{about} cannot be read by the user runs have (mooring-run); copy it where it can", url=url)
     return Missing(f"cannot read {about}: {said or 'git failed and said nothing'}", url=url)
