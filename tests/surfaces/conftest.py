@@ -38,4 +38,4 @@ async def admin(app: App, http: httpx.AsyncClient) -> Asker:
     async with app.database.transaction() as tx:
         first = await users.first_admin(tx)
     assert first is not None
-    return Asker(http=http, id=first[0].id, token=first[1])
+    return Asker(http=http, database=app.database, id=first[0].id, token=first[1])

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+from mooring.base.db import Database
+
 BASE = "/api/mooring/v1"
 
 
@@ -13,6 +15,7 @@ class Asker:
     """Someone with a token."""
 
     http: httpx.AsyncClient
+    database: Database
     id: str
     token: str
 
@@ -23,6 +26,11 @@ class Asker:
         given: dict[str, Any] = {} if body is None else {"json": body}
         where = path if path.startswith("/api/") else BASE + path
         return await self.http.request(method, where, headers=named, **given)
+
+    async def send(self, method: str, path: str, content: bytes, media: str) -> httpx.Response:
+        """The answer to a body as it is."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": media}
+        return await self.http.request(method, BASE + path, content=content, headers=headers)
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self.ask("GET", path, **headers)
@@ -38,4 +46,4 @@ async def join(admin: Asker, username: str, role: str = "member") -> Asker:
     """A new user with a token."""
     user = await admin.made("/users", {"username": username, "name": username, "role": role})
     token = await admin.made("/tokens", {"name": "test", "user_id": user["id"]})
-    return Asker(http=admin.http, id=user["id"], token=token["token"])
+    return Asker(http=admin.http, database=admin.database, id=user["id"], token=token["token"])

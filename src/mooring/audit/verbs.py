@@ -34,10 +34,8 @@ class Verbs(Generic[T]):
             await _refer(tx, actor, kind, made, without=column)
             return await parts.insert(tx, actor, kind, owner, made)
         await _refer(tx, actor, kind, made)
-        row = await ledger.insert(tx, actor, kind, made, details=details)
-        # Asked of the row itself, so that one description of whose it is serves all; refused, nothing is written.
-        await require(tx, actor, Permission.CREATE, kind, row)
-        return row
+        actor.require(Permission.CREATE, of=_subject_to_be(kind, actor, made))
+        return await ledger.insert(tx, actor, kind, made, details=details)
 
     async def read(self, tx: Tx, actor: Actor, identifier: str, *, lock: bool = False) -> T:
         """The row the actor sees; with `lock`, it (and its owner before it) is held to the end. Raises Missing."""
@@ -104,6 +102,12 @@ async def subject(tx: Tx, kind: Kind[T], row: T) -> Subject:
     identifier: str = getattr(row, "id")  # noqa: B009 - every kind has one; T does not say so
     groups = await tx.values(str, kind.groups, identifier) if kind.groups is not None else []
     return _subject(kind, row, frozenset(groups))
+
+
+def _subject_to_be(kind: Kind[Any], actor: Actor, values: Mapping[str, Any]) -> Subject:
+    groups = frozenset({str(values[kind.group])}) if kind.group is not None else frozenset[str]()
+    user = values[kind.user] if kind.user is not None else None
+    return Subject(family=kind.family, created_by=actor.user_id, user=user, groups=groups)
 
 
 def _subject(kind: Kind[T], row: T, groups: frozenset[str]) -> Subject:

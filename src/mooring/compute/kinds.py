@@ -48,6 +48,7 @@ COMPUTE_INSTANCE = Kind(
     check=_check_instance,
     refers={"group_id": GROUP, "filesystem_id": FILESYSTEM, "filesystem_version_id": FILESYSTEM_VERSION},
     groups="SELECT group_id FROM compute_instances WHERE id = $1",
+    group="group_id",
     used_by=(
         Use(
             table="sessions",

@@ -67,7 +67,7 @@ class Call:
         _check_depth(raw)
         try:
             return msgspec.json.decode(raw, type=shape)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise Malformed(f"body: {_said(error)}") from error
 
     async def fields(self) -> dict[str, Any]:
