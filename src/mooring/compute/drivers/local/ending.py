@@ -21,7 +21,13 @@ _KILL_SECONDS = 20.0
 
 async def stop(engine: Engine, place: Place, grace: timedelta) -> None:
     seen = look(place)
-    if seen is None or seen.exit is not None:
+    if seen is None:
+        return
+    if seen.exit is not None and seen.shim is not None:
+        # It has told the end; what is left of it is a moment.
+        with held(seen.shim, boot_id()) as shim:
+            if shim is not None:
+                await processes.gone(shim)
         return
     write_once(place.path / "stopping", b"")
     write_once(place.path / "started", identity_json(identity_of_self()))
