@@ -12,6 +12,7 @@ from typing import Any, Never
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mooring.app import App
 from mooring.base.db import Database
@@ -19,6 +20,7 @@ from mooring.base.errors import Clash, Unavailable, Unfit
 from mooring.base.unprivileged import process_user
 from mooring.base.work import Worker, pause, repeat
 from mooring.compute.loop import Runs
+from mooring.http.link_peer import PeerProtocol
 from mooring.http.runner_link import link_application
 from mooring.http.server import application
 from mooring.sessions.loop import Sessions
@@ -82,10 +84,10 @@ def _unix_socket(path: Path) -> socket.socket:
     return made
 
 
-def _server(asgi: Any) -> _Server:  # noqa: ANN401 - an ASGI application
+def _server(asgi: Any, protocol: type[HttpToolsProtocol] = HttpToolsProtocol) -> _Server:  # noqa: ANN401 - an ASGI application
     config = uvicorn.Config(
         asgi,
-        http="httptools",
+        http=protocol,
         loop="none",
         lifespan="on",
         log_config=None,
@@ -107,7 +109,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: asyn
     if api is not None:
         servers.append((_server(application(app)), api))
     if works:
-        servers.append((_server(link_application(app)), _unix_socket(link_socket(app.settings))))
+        servers.append((_server(link_application(app), PeerProtocol), _unix_socket(link_socket(app.settings))))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send_hints(app.database, stopping))
         tasks.create_task(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from litestar import Litestar, Request, Response, get, post, put
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
@@ -17,10 +18,14 @@ from litestar.response import File
 from mooring.app import App
 from mooring.base.errors import Clash, Denied, Missing, MooringError, NotKnown, Unavailable, Unfit
 from mooring.compute import runs, token
+from mooring.compute.drivers.base import Recognises
 from mooring.compute.loop import Declared
 from mooring.compute.phases import Report, Run
+from mooring.http.link_peer import process_of
 from mooring.sessions import artifacts, transcript
 from mooring.sessions.entities import Said
+
+log = structlog.stdlib.get_logger("mooring.link")
 
 HOLD = 25.0
 _MOST_EVENTS = 500
@@ -57,14 +62,20 @@ def _refused(_: LinkRequest, error: MooringError) -> Response[dict[str, str]]:
 
 
 async def _run(request: LinkRequest) -> Run:
-    """The run whose token the request carries. Raises NotKnown."""
+    """The run whose token the request carries, if its runner asks. Raises NotKnown."""
     app = _app(request)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     run_id = token.run_of(app.link_key, given) if scheme.lower() == "bearer" else None
     if run_id is None:
         raise NotKnown("this is not the token of a run")
     async with app.database.transaction() as tx:
-        return await runs.served(tx, run_id)
+        run = await runs.served(tx, run_id)
+    driver = app.drivers.get(run.engine)
+    # A token alone is not enough where the kernel says who calls: an agent that got hold of one is not the runner.
+    if driver is None or (isinstance(driver, Recognises) and not driver.recognises(run.id, process_of(request))):
+        log.warning("a call with the token of a run did not come from its runner", run=run.id, path=request.url.path)
+        raise NotKnown("this is not the runner of the run whose token this is")
+    return run
 
 
 def _app(request: LinkRequest) -> App:

@@ -115,6 +115,16 @@ class CanWatch(Protocol):
 
 
 @runtime_checkable
+class Recognises(Protocol):
+    """An engine whose runs reach this process by a unix socket, where the kernel says who calls."""
+
+    def recognises(self, run: RunId, process: int) -> bool:
+        """Whether `process` (a number as seen here) is the runner of that very run, alive. Nothing the run does makes
+        another process the one."""
+        ...
+
+
+@runtime_checkable
 class Leaves(Protocol):
     """An engine whose runs leave what they said where this process can read it, also when nobody listened."""
 

@@ -70,6 +70,10 @@ class LocalDriver:
             if shim is not None:
                 await processes.gone(shim)
 
+    def recognises(self, run: RunId, process: int) -> bool:
+        seen = look(place_of(self._settings.root, run))
+        return seen is not None and ending.first(seen, self._settings.user) == process
+
     def place(self, run: RunId) -> Place:
         """Where the run's files lie, for those who harvest them after its end."""
         return place_of(self._settings.root, run)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mooring.base.errors import Unavailable
+from mooring.base.unprivileged import ProcessUser
 from mooring.compute.drivers.local import cgroups, processes
 from mooring.compute.drivers.local.engine import Engine, output
 from mooring.compute.drivers.local.place import GIVEN, Place, write_once
@@ -70,17 +71,27 @@ async def _ask(engine: Engine, seen: Seen, grace: timedelta) -> bool:
         return True
 
 
-def _signal_first(engine: Engine, seen: Seen, number: signal.Signals) -> bool:
-    """Tell the sandbox's PID 1. What bubblewrap wrote is believed only as far as the process tree agrees."""
+def first(seen: Seen, user: ProcessUser) -> int | None:
+    """The sandbox's PID 1, None when it is gone. What bubblewrap wrote is believed only as far as the process tree
+    agrees."""
     if seen.first is None or seen.shim is None:
+        return None
+    above = processes.parent(seen.first)
+    below_the_shim = above is not None and processes.parent(above) == seen.shim.pid
+    return seen.first if below_the_shim and processes.user_of(seen.first) == user.uid else None
+
+
+def _signal_first(engine: Engine, seen: Seen, number: signal.Signals) -> bool:
+    """Tell the sandbox's PID 1."""
+    if seen.first is None:
         return False
     try:
         descriptor = os.pidfd_open(seen.first)
     except ProcessLookupError:
         return False
     try:
-        above = processes.parent(seen.first)
-        if above is None or processes.parent(above) != seen.shim.pid or not _ours(engine, [seen.first]):
+        # Looked at after opening: the number cannot be given to another process in between.
+        if first(seen, engine.settings.user) is None:
             return False
         processes.tell(descriptor, number)
     finally:
