@@ -1,5 +1,9 @@
 """Run as a task inside a sandbox: everything by which an agent could act as the runner, which is process 1 there.
-Prints {name: what happened} as JSON, empty where it was refused. Standard library only."""
+Prints {name: what happened} as JSON, empty where it was refused. Standard library only.
+
+attack.py TOKENS [TOKEN]: TOKENS as JSON {name: token to try at the link}, TOKEN the runner's own; all written backwards.
+Without TOKEN the link alone is attacked.
+"""
 
 import ctypes
 import json
@@ -127,8 +131,8 @@ def find(token: str) -> list[str]:
     return held
 
 
-def main(backwards: str, tokens: dict[str, str]) -> None:
-    """Tokens come backwards, so that finding one is a find."""
+def be_the_runner(backwards: str) -> None:
+    """The token comes backwards, so that finding it is a find."""
     # 3 is the listing's own.
     mine = sorted(int(name) for name in os.listdir("/proc/self/fd"))
     FOUND["inherit a descriptor"] = "" if mine == [0, 1, 2, 3] else str(mine)
@@ -155,14 +159,15 @@ def main(backwards: str, tokens: dict[str, str]) -> None:
         refused(f"set its limit {limit}", lambda n=limit: call(PRLIMIT, 1, n, struct.pack("QQ", 0, 0), None))
     holding = find(backwards[::-1])
     FOUND["find the token"] = ", ".join(holding)
-    forge_calls(tokens)
     if os.fork() == 0:
         os.setsid()
         forge_signals()
         os._exit(0)
     os.wait()
     time.sleep(0.05)
-    json.dump(FOUND, sys.stdout)
 
 
-main(sys.argv[1], json.loads(sys.argv[2]))
+if sys.argv[2:]:
+    be_the_runner(sys.argv[2])
+forge_calls(json.loads(sys.argv[1]))
+json.dump(FOUND, sys.stdout)

@@ -1,5 +1,7 @@
 import asyncio
+import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -136,6 +138,14 @@ async def desk(engine: Engine, fresh: Callable[[], RunId]) -> AsyncIterator[Desk
             await driver.stop(one.run, timedelta(0))
             await driver.remove(one.run)
     socket.unlink()
+
+
+def attack(tokens: dict[str, str], own: str | None = None) -> str:
+    """A script that tries these tokens at the link, and with its run's own everything else. It holds none of them as
+    they are: finding one is a find."""
+    program = (Path(__file__).parent / "attack.py").read_text()
+    words = [json.dumps({name: token[::-1] for name, token in tokens.items()}), *([own[::-1]] if own else [])]
+    return f"cat > attack.py <<'END'\n{program}\nEND\n/usr/bin/python3 -I -S attack.py {shlex.join(words)}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,28 +1,21 @@
 """An agent that wants to be the runner: it shares its user, its machine and its way out, and is still refused."""
 
 import json
-import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drivers.conftest import attack
 from runner.plane import TOKEN
 
 pytestmark = pytest.mark.slow
 
-ATTACK = (Path(__file__).parent / "attack.py").read_text()
-
-
-def attack(**tokens: str) -> str:
-    """A script that tries everything. Tokens go in backwards, so that the script itself holds none."""
-    words = shlex.join([TOKEN[::-1], json.dumps({name: token[::-1] for name, token in tokens.items()})])
-    return f"cat > attack.py <<'END'\n{ATTACK}\nEND\n/usr/bin/python3 -I -S attack.py {words}\n"
-
 
 async def test_the_runners_memory_descriptors_token_and_life_are_out_of_reach(moored: Any) -> None:
     moored.plane.secrets = {"KEY": b"made-up-secret-value"}
-    moored.plane.tasks({"prompt": attack(guessed="token-of-this-rum", longer=TOKEN + "x")}, {"prompt": "echo alive"})
+    moored.plane.tasks(
+        {"prompt": attack({"guessed": "token-of-this-rum", "longer": TOKEN + "x"}, TOKEN)}, {"prompt": "echo alive"}
+    )
     seen = await moored.over()
     tried: dict[str, str] = json.loads(moored.plane.text(task=0, stream="stdout"))
     assert {name: what for name, what in tried.items() if what} == {}

@@ -13,6 +13,7 @@ import structlog
 from litestar import Litestar, Request, Response, get, post, put
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath, FromQuery
 from litestar.response import File
 
 from mooring.app import App
@@ -109,7 +110,7 @@ async def environment_received(request: LinkRequest) -> None:
 
 
 @get("/link/v1/inputs/{number:int}")
-async def run_input(request: LinkRequest, number: int) -> File:
+async def run_input(request: LinkRequest, number: FromPath[int]) -> File:
     """The bytes of an input, for engines that cannot mount it."""
     run = await _run(request)
     inputs = msgspec.convert(run.spec, Declared).inputs
@@ -132,7 +133,7 @@ async def events(request: LinkRequest) -> dict[str, int]:
 
 
 @get("/link/v1/commands")
-async def commands(request: LinkRequest, after: int = 0) -> dict[str, Any]:
+async def commands(request: LinkRequest, after: FromQuery[int] = 0) -> dict[str, Any]:
     """What the control plane has to say to the run; held back until there is something, or a while."""
     app, run = _app(request), await _run(request)
     with app.database.hints.waiting(f"commands:{run.id}") as hint, contextlib.suppress(TimeoutError):
@@ -155,7 +156,7 @@ async def _hint_or_poll(hint: asyncio.Event) -> None:
 
 
 @put("/link/v1/artifacts/{name:path}", status_code=204)
-async def put_artifact(request: LinkRequest, name: str) -> None:
+async def put_artifact(request: LinkRequest, name: FromPath[str]) -> None:
     """Keep a file the session leaves: its bytes first, then its row."""
     app, run = _app(request), await _run(request)
     if run.session_id is None:
