@@ -1,7 +1,7 @@
 """Run as a task inside a sandbox: everything by which an agent could act as the runner, which is process 1 there.
 Prints {name: what happened} as JSON, empty where it was refused. Standard library only.
 
-attack.py TOKENS [TOKEN]: TOKENS as JSON {name: token to try at the link}, TOKEN the runner's own; all written backwards.
+attack.py TOKENS [TOKEN]: TOKENS as JSON {name: token to try at the link}, TOKEN the runner's own; all backwards.
 Without TOKEN the link alone is attacked.
 """
 
