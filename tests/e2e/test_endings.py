@@ -122,3 +122,20 @@ def test_hostile_output_arrives_bounded_and_marked(new_plane: Callable[..., Plan
     cuts = [event["data"]["cut"] for event in plane.transcript(session["id"]) if event["data"].get("cut")]
     assert sum(cuts) > 20_000_000
     assert max(len(event["data"].get("text", "").encode()) for event in plane.transcript(session["id"])) < 100_000
+
+
+def test_artifacts_beyond_what_a_session_may_leave_are_withheld_and_named(new_plane: Callable[..., Plane]) -> None:
+    plane = new_plane(artifact_bytes="3000", artifacts_bytes="5000")
+    session = plane.run(
+        "cd /outputs; head -c 2500 /dev/zero > a; cp a b; cp a c; head -c 4000 /dev/zero > d; echo x > e"
+    )
+    kept = {artifact["name"] for artifact in plane.call("GET", f"/sessions/{session['id']}/artifacts")["items"]}
+    told = {
+        event["data"]["name"]: event["data"].get("withheld", "")
+        for event in plane.transcript(session["id"])
+        if event["type"] == "artifact"
+    }
+    assert kept == {"outputs/a", "outputs/b"}
+    assert "0 bytes are left" in told["outputs/c"]
+    assert "larger than 3000" in told["outputs/d"]
+    assert session["phase"] == "completed"

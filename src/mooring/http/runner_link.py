@@ -162,14 +162,20 @@ async def put_artifact(request: LinkRequest, name: FromPath[str]) -> None:
     if run.session_id is None:
         raise Unfit("only a session leaves artifacts")
     artifacts.check_name(name := name.removeprefix("/"))
+    async with app.database.transaction() as tx:
+        room = await artifacts.room(tx, run.session_id, name, most=app.settings.artifacts_bytes)
     digest, size = hashlib.sha256(), 0
     with tempfile.TemporaryFile(dir=app.settings.data / "tmp") as file:
         async for chunk in request.stream():
             size += len(chunk)
             if size > app.settings.artifact_bytes:
                 raise HTTPException(status_code=413, detail=f"over {app.settings.artifact_bytes} bytes")
-            digest.update(chunk)
-            await asyncio.to_thread(file.write, chunk)
+            if size <= room:
+                digest.update(chunk)
+                await asyncio.to_thread(file.write, chunk)
+        if size > room:
+            # Said after all was read: a runner that is still sending would not hear it.
+            raise HTTPException(status_code=413, detail=f"{room} bytes are left of what all artifacts may come to")
         file.seek(0)
         await app.blobs.put_file(artifacts.blob_key(digest.hexdigest()), file)
     async with app.database.transaction() as tx:

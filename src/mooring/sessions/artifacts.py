@@ -44,6 +44,12 @@ async def keep(tx: Tx, session_id: str, name: str, *, size: int, sha256: str) ->
     return made
 
 
+async def room(tx: Tx, session_id: str, name: str, *, most: int) -> int:
+    """How many bytes a session may leave under this name, beside its others, of the `most` it may in all."""
+    others = [artifact.size for artifact in await store.artifacts(tx, session_id) if artifact.name != name]
+    return max(0, most - sum(others))
+
+
 async def of(tx: Tx, session_id: str) -> list[Artifact]:
     """The artifacts of a session the actor was found to see, by name."""
     return await store.artifacts(tx, session_id)
