@@ -15,6 +15,8 @@ from mooring.base.migrate import migrate, shipped
 from mooring.base.postgres import EmbeddedPostgres
 from mooring.base.unprivileged import process_user
 
+pytest_plugins = ["vaults.fixtures"]
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Generator[EmbeddedPostgres]:

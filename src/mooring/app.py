@@ -8,6 +8,7 @@ from mooring.base.db import Database
 from mooring.base.git import Mirrors
 from mooring.compute.drivers.base import Driver
 from mooring.files.blobs.base import BlobStore
+from mooring.secrets.live import Vaults
 from mooring.settings import Settings
 
 
@@ -26,3 +27,4 @@ class App:
     # Empty in a process that only serves.
     drivers: Mapping[str, Driver]
     mirrors: Mirrors
+    vaults: Vaults

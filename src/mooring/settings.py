@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mooring.base.errors import Unfit
+from mooring.base.hidden import Hidden
 
 
 def _default_data() -> Path:
@@ -62,6 +63,30 @@ class Settings:
     s3_ca_file: Path | None = None
     # Further buckets that filesystems may be imported from, separated by spaces.
     s3_import_buckets: str = ""
+    # Where the values of new secrets go: local, workos, openbao.
+    vault: str = "local"
+    # The embedded vault's keyring: a file (None: in the data directory), or base64 keys, the active one first.
+    vault_key_file: Path | None = None
+    vault_key: Hidden | None = None
+    # How long a run waits for a vault that is away before it fails.
+    vault_wait: float = 300.0
+    # How long one request to a vault may take.
+    vault_timeout: float = 10.0
+    workos_api_key: Hidden | None = None
+    workos_base_url: str = "https://api.workos.com"
+    # None: no OpenBao or HashiCorp Vault.
+    openbao_url: str | None = None
+    # The key/value engine, version 2, and where in it Mooring keeps its own.
+    openbao_mount: str = "secret"
+    openbao_prefix: str = "mooring"
+    openbao_namespace: str | None = None
+    # A token, or the ids of an AppRole and where that is enabled.
+    openbao_token: Hidden | None = None
+    openbao_role_id: str | None = None
+    openbao_secret_id: Hidden | None = None
+    openbao_approle: str = "approle"
+    # Certificates to trust instead of the system's, PEM.
+    openbao_ca_file: Path | None = None
     # What a run keeps of its own events before the oldest log lines go.
     spool_bytes: int = 64 << 20
     # What one task's output may come to in the transcript, and one line of it.
@@ -71,8 +96,8 @@ class Settings:
 
 def _as(kind: str, name: str, text: str) -> object:
     try:
-        if kind == "Path":
-            return Path(text)
+        if kind in ("Path", "Hidden"):
+            return Path(text) if kind == "Path" else Hidden(text.strip().encode())
         if kind == "bool":
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         if kind == "int":
@@ -85,13 +110,32 @@ def _as(kind: str, name: str, text: str) -> object:
 
 
 def read_settings(environment: Mapping[str, str], **given: object) -> Settings:
-    """The settings from `MOORING_…` variables; what is given (and not None) goes before. Raises Unfit, naming it."""
+    """The settings from `MOORING_…` variables; what is given (and not None) goes before. Raises Unfit, naming it.
+
+    What is hidden may stand in a file of the variable's name among the service's systemd credentials instead.
+    """
     values: dict[str, object] = {}
     for entry in fields(Settings):
         name = f"MOORING_{entry.name.upper()}"
         # `X | None` is read as X.
         kind = str(getattr(entry.type, "__name__", entry.type)).removesuffix(" | None").rpartition(".")[2]
-        if environment.get(name):
-            values[entry.name] = _as(kind, name, environment[name])
+        text = environment.get(name) or (_credential(environment, name) if kind == "Hidden" else None)
+        if text:
+            values[entry.name] = _as(kind, name, text)
     values |= {name: value for name, value in given.items() if value is not None}
     return Settings(**values)  # pyright: ignore[reportArgumentType] - the fields' types were followed above
+
+
+def _credential(environment: Mapping[str, str], name: str) -> str | None:
+    """What systemd was told to hand to the service under this name (LoadCredential=)."""
+    directory = environment.get("CREDENTIALS_DIRECTORY")
+    if directory is None:
+        return None
+    try:
+        return (Path(directory) / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unfit(
+            f"{name}: the credential in {directory} cannot be read ({type(error).__name__})", field=name
+        ) from None

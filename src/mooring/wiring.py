@@ -11,8 +11,9 @@ from pathlib import Path
 from mooring.app import App
 from mooring.base.clock import SystemClock
 from mooring.base.db import Database, connect
-from mooring.base.errors import Clash, Unavailable
+from mooring.base.errors import Clash, Unavailable, Unfit
 from mooring.base.git import GitLimits, Mirrors
+from mooring.base.hidden import Hidden
 from mooring.base.hints import Hints
 from mooring.base.migrate import migrate, shipped
 from mooring.base.postgres import EmbeddedPostgres
@@ -24,6 +25,12 @@ from mooring.files.blobs.base import BlobStore
 from mooring.files.blobs.local import in_directory
 from mooring.files.blobs.s3 import S3Blobs, S3Settings, in_bucket
 from mooring.runner.build import build
+from mooring.secrets.entities import LOCAL, OPENBAO, WORKOS
+from mooring.secrets.live import Vaults
+from mooring.secrets.vaults.base import Vault
+from mooring.secrets.vaults.keyring import FileKeys, GivenKeys, Keys
+from mooring.secrets.vaults.local import LocalVault
+from mooring.secrets.vaults.openbao import OpenBaoSettings, OpenBaoVault
 from mooring.settings import Settings
 
 _KEY_BYTES = 32
@@ -88,10 +95,12 @@ async def _migrate(url: str, *, application: str | None) -> None:
         await owner.close()
 
 
-def open_app(settings: Settings, database: Database, *, works: bool) -> App:
-    """The parts of a process; with `works`, also what makes and watches runs."""
+@contextlib.asynccontextmanager
+async def open_app(settings: Settings, database: Database, *, works: bool) -> AsyncGenerator[App]:
+    """The parts of a process; with `works`, also what makes and watches runs. Raises Unavailable, Unfit."""
     user = process_user("mooring-run")
-    return App(
+    vaults = await vaults_of(settings, database)
+    app = App(
         settings=settings,
         database=database,
         clock=SystemClock(),
@@ -100,6 +109,56 @@ def open_app(settings: Settings, database: Database, *, works: bool) -> App:
         place=_key(settings.data / "keys" / "place").hex()[:16],
         drivers=drivers_of(settings) if works else {},
         mirrors=Mirrors(directory=settings.data / "git", user=user, limits=_git_limits(settings)),
+        vaults=vaults,
+    )
+    try:
+        yield app
+    finally:
+        await vaults.close()
+
+
+async def vaults_of(settings: Settings, database: Database) -> Vaults:
+    """The vaults that are set up. Raises Unavailable (the key file, the keyring), Unfit (a setting)."""
+    local = LocalVault(database, _vault_keys(settings))
+    await local.open()
+    vaults: dict[str, Vault] = {LOCAL: local}
+    if settings.openbao_url is not None:
+        vaults[OPENBAO] = OpenBaoVault(_openbao(settings, settings.openbao_url))
+    if settings.workos_api_key is not None:
+        vaults[WORKOS] = _workos(settings, settings.workos_api_key)
+    if settings.vault not in vaults:
+        there = ", ".join(sorted(vaults))
+        raise Unfit(f"MOORING_VAULT={settings.vault!r} is not set up here; there are: {there}")
+    return Vaults(database=database, vaults=vaults, first=settings.vault)
+
+
+def _vault_keys(settings: Settings) -> Keys:
+    if settings.vault_key is not None:
+        return GivenKeys(text=settings.vault_key)
+    return FileKeys(path=settings.vault_key_file or settings.data / "keys" / "vault.json")
+
+
+def _openbao(settings: Settings, url: str) -> OpenBaoSettings:
+    return OpenBaoSettings(
+        url=url,
+        mount=settings.openbao_mount,
+        prefix=settings.openbao_prefix,
+        namespace=settings.openbao_namespace,
+        token=settings.openbao_token,
+        role_id=settings.openbao_role_id,
+        secret_id=settings.openbao_secret_id,
+        approle=settings.openbao_approle,
+        authorities=str(settings.openbao_ca_file) if settings.openbao_ca_file else None,
+        timeout=settings.vault_timeout,
+    )
+
+
+def _workos(settings: Settings, api_key: Hidden) -> Vault:
+    # The SDK takes a second to import: only who uses it waits for it.
+    from mooring.secrets.vaults.workos import WorkOSSettings, WorkOSVault  # noqa: PLC0415
+
+    return WorkOSVault(
+        WorkOSSettings(api_key=api_key, base_url=settings.workos_base_url, timeout=settings.vault_timeout)
     )
 
 

@@ -1,6 +1,6 @@
 """The API over ASGI on a real database, and its administrator."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from surfaces.people import Asker
 
 
 @pytest.fixture
-def app(database: Database, tmp_path: Path) -> Generator[App]:
+async def app(database: Database, tmp_path: Path) -> AsyncGenerator[App]:
     """A process that serves, with a data directory of its own."""
     settings = Settings(data=tmp_path / "data", allow_file_repositories=True)
     with data_directory(settings):
-        yield open_app(settings, database, works=False)
+        async with open_app(settings, database, works=False) as app:
+            yield app
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mooring.secrets.vaults.base import Vault
 from mooring.secrets.vaults.openbao import OpenBaoSettings, OpenBaoVault
 from mooring.secrets.vaults.patience import Patience
 from mooring.secrets.vaults.workos import WorkOSSettings, WorkOSVault
-from vaults.conftest import Waits
+from vaults.fixtures import Waits
 from vaults.loopback import OpenBao, Server, Trouble, WorkOS, forms
 
 CANARY = b"s3cr3t-canary-7f1c"
@@ -193,30 +193,29 @@ FAILING: list[Callable[[Vault, str, str], Awaitable[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("act", FAILING)
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 422, 429, 500, 503])
 async def test_a_vault_that_repeats_the_value_in_its_error_is_not_quoted(
-    vault: Vault, server: Server, status: int, act: Callable[[Vault, str, str], Awaitable[Any]],
-    caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    vault: Vault, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     vault_id, version = await put(vault)
     echo = b'{"message": "%b", "error": "%b", "errors": ["%b"], "code": "%b"}' % ((CANARY,) * 4)
-    server.troubles = [Trouble(status=status, body=echo)] * 9
-    with caplog.at_level(logging.DEBUG), pytest.raises(MooringError) as failed:
-        await act(vault, vault_id, version)
-    assert_silent(failed.value)
-    for form in forms(CANARY):
-        assert form not in caplog.text.encode()
+    for status in (200, 400, 401, 403, 404, 409, 422, 429, 500, 503):
+        for act in FAILING:
+            server.troubles = [Trouble(status=status, body=echo)] * 9
+            with pytest.raises(MooringError) as failed:
+                await act(vault, vault_id, version)
+            assert_silent(failed.value)
+    assert all(form not in caplog.text.encode() for form in forms(CANARY))
 
 
-@pytest.mark.parametrize("vault_id", ["..", "../../sys/health", "a/../b", "", "a//b", "/a", "a\nb", "x" * 1001])
 async def test_an_id_that_would_lead_elsewhere_is_refused_before_anything_is_asked(
-    vault: Vault, server: Server, vault_id: str, kind: str
+    vault: Vault, server: Server, kind: str
 ) -> None:
-    if kind == "workos" and "/" in vault_id and "\n" not in vault_id:
-        pytest.skip("the SDK encodes slashes: they lead nowhere else")
-    with pytest.raises(Unfit, match="vault_id"):
-        await vault.read(vault_id)
+    # The SDK of WorkOS encodes slashes: there they lead nowhere else.
+    paths = [] if kind == "workos" else ["../../sys/health", "a/../b", "a//b", "/a"]
+    for vault_id in ("..", ".", "", "a\nb", "x" * 1001, *paths):
+        with pytest.raises(Unfit, match="vault_id"):
+            await vault.read(vault_id)
     assert server.asked == []
 
 

@@ -66,9 +66,18 @@ def bind(args: list[object], value: object) -> LiteralString:
 
 
 async def insert(
-    tx: Tx, actor: Actor, kind: Kind[T], values: Mapping[str, object], *, details: Mapping[str, object] | None = None
+    tx: Tx,
+    actor: Actor,
+    kind: Kind[T],
+    values: Mapping[str, object],
+    *,
+    details: Mapping[str, object] | None = None,
+    identifier: str | None = None,
 ) -> T:
-    """A new row from the values of every written column. `details` adds to the event. Raises Clash, Unfit."""
+    """A new row from the values of every written column. `details` adds to the event. Raises Clash, Unfit.
+
+    `identifier` is its id where something outside bears it already (a value in a vault).
+    """
     written = [values[column] for column in kind.written]
     into: tuple[LiteralString, ...] = ("id", "created_by_user_id", *kind.written)
     sql = (
@@ -77,7 +86,7 @@ async def insert(
         f"{_EVENT} SELECT {listed(kind.columns)} FROM row"
     )
     recorded = _recorded(details, after={column: values[column] for column in kind.recorded})
-    identifier = new_id(kind.prefix)
+    identifier = identifier or new_id(kind.prefix)
     args = [*_event(actor, kind, "create", recorded), identifier, actor.user_id, *written]
     made = await tx.row(kind.entity, sql, *args)
     assert made is not None

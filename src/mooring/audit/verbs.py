@@ -21,9 +21,16 @@ class Verbs(Generic[T]):
     kind: Kind[T]
 
     async def create(
-        self, tx: Tx, actor: Actor, values: Mapping[str, object], *, details: Mapping[str, object] | None = None
+        self,
+        tx: Tx,
+        actor: Actor,
+        values: Mapping[str, object],
+        *,
+        details: Mapping[str, object] | None = None,
+        identifier: str | None = None,
     ) -> T:
-        """A new row; a column that is not given is null. `details` adds to the event. Raises Denied, Unfit, Clash."""
+        """A new row; a column that is not given is null. `details` adds to the event; `identifier` where it has an id
+        already. Raises Denied, Unfit, Clash."""
         kind = self.kind
         made = _parsed(kind, {column: values.get(column) for column in kind.written})
         _check(kind, made)
@@ -35,7 +42,7 @@ class Verbs(Generic[T]):
             return await parts.insert(tx, actor, kind, owner, made)
         await _refer(tx, actor, kind, made)
         actor.require(Permission.CREATE, of=_subject_to_be(kind, actor, made))
-        return await ledger.insert(tx, actor, kind, made, details=details)
+        return await ledger.insert(tx, actor, kind, made, details=details, identifier=identifier)
 
     async def read(self, tx: Tx, actor: Actor, identifier: str, *, lock: bool = False) -> T:
         """The row the actor sees; with `lock`, it (and its owner before it) is held to the end. Raises Missing."""

@@ -11,6 +11,7 @@ LONGEST_NAME = 200
 LONGEST_LINE = 2_000
 LONGEST_TEXT = 200_000
 MOST_VARIABLES = 500
+SECRETS_DIRECTORY = "/run/secrets/"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
@@ -19,6 +20,7 @@ _HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,
 # What decides which program runs, or belongs to the runner.
 _RESERVED = frozenset({"PATH", "HOME", "IFS", "ENV", "BASH_ENV", "SHELLOPTS"})
 _RESERVED_STARTS = ("LD_", "MOORING_")
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 _NUL_SAYS = "{} holds a NUL character; leave it out"
 
 
@@ -86,6 +88,17 @@ def variable(value: object, /, *, field: str) -> str:
         raise Unfit(f"{field}: {found[:80]!r} is no variable name (A-Z, a-z, 0-9, _; no digit first)", field=field)
     if found in _RESERVED or found.startswith(_RESERVED_STARTS):
         raise Unfit(f"{field}: {found} is reserved; choose another variable", field=field)
+    return found
+
+
+def secret_file(value: object, /, *, field: str) -> str:
+    """A path under /run/secrets, of plain names: letters, digits and . _ - inside."""
+    found = _text(value, field)
+    inside = found.removeprefix(SECRETS_DIRECTORY)
+    parts = inside.split("/")
+    if inside == found or len(found) > LONGEST_NAME or not all(_FILE.fullmatch(part) for part in parts):
+        says = f"{field}: {found[:80]!r} is not {SECRETS_DIRECTORY}NAME, with names of A-Z, a-z, 0-9 and . _ - inside"
+        raise Unfit(says, field=field)
     return found
 
 

@@ -6,6 +6,7 @@ from mooring.access.actor import Actor, Permission
 from mooring.audit.verbs import Verbs, require
 from mooring.base.db import Tx
 from mooring.base.errors import Unfit
+from mooring.compute import exposures
 from mooring.compute.entities import ComputeInstance
 from mooring.compute.kinds import COMPUTE_INSTANCE
 from mooring.compute.store import instances as store
@@ -27,6 +28,8 @@ async def replace(tx: Tx, actor: Actor, before: ComputeInstance, values: Mapping
         # Whoever moves it takes it from one group and gives it to another: an operator of both.
         await require(tx, actor, Permission.CREATE, COMPUTE_INSTANCE, after)
     await _check_files(tx, after)
+    if (after.group_id, after.environment) != (before.group_id, before.environment):
+        await exposures.still_fit(tx, after)
     return after
 
 

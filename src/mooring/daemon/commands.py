@@ -83,8 +83,7 @@ def _up(settings: Settings, words: argparse.Namespace) -> int:
 async def _up_here(settings: Settings) -> None:
     with data_directory(settings) as data:
         api = tcp_socket(settings.listen)
-        async with database_of(settings, migrated=True) as database:
-            app = open_app(settings, database, works=True)
+        async with database_of(settings, migrated=True) as database, open_app(settings, database, works=True) as app:
             for driver in app.drivers.values():
                 await driver.probe()
             url = url_of(api)
@@ -212,8 +211,10 @@ async def _part_here(settings: Settings, *, api: bool) -> None:
     listening = tcp_socket(settings.listen) if api else None
     held = contextlib.nullcontext(settings.data) if api else data_directory(settings)
     with held:
-        async with database_of(settings, migrated=False) as database:
-            app = open_app(settings, database, works=not api)
+        async with (
+            database_of(settings, migrated=False) as database,
+            open_app(settings, database, works=not api) as app,
+        ):
             for driver in app.drivers.values():
                 await driver.probe()
             _say(f"serving at {url_of(listening)}" if listening else "working")

@@ -23,6 +23,7 @@ from mooring.compute.loop import Runs
 from mooring.http.link_peer import PeerProtocol
 from mooring.http.runner_link import link_application
 from mooring.http.server import application
+from mooring.secrets.loop import Secrets
 from mooring.sessions.loop import Sessions
 from mooring.sessions.plan import Bounds
 from mooring.settings import Settings
@@ -174,7 +175,8 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             at_once=8,
             place=app.place,
         )
-        worker = Worker(app.database, (sessions.loop(), runs.loop()), place=app.place)
+        secrets = Secrets(database=app.database, vaults=app.vaults)
+        worker = Worker(app.database, (sessions.loop(), runs.loop(), *secrets.loops()), place=app.place)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run())
             await stopping.wait()

@@ -16,7 +16,7 @@ from mooring.app import App
 from mooring.base.errors import MooringError, NotKnown, Unavailable
 from mooring.base.ids import new_id
 from mooring.base.migrate import current, shipped
-from mooring.http import audit, catalog, compute, identity, runs, sessions, system
+from mooring.http import audit, catalog, compute, identity, runs, secrets, sessions, system
 from mooring.http.call import BODY_BYTES, Call
 from mooring.http.errors import BASE, Broken, NoSuchMethod, TooMany, body_of, of_framework
 from mooring.http.keys import NOBODY, asker
@@ -32,8 +32,9 @@ ROUTES: tuple[Route, ...] = (
     *identity.ROUTES,
     *catalog.ROUTES,
     *compute.ROUTES,
-    *sessions.ROUTES,
     *runs.ROUTES,
+    *sessions.ROUTES,
+    *secrets.ROUTES,
     *audit.ROUTES,
 )
 """Every route under /api/mooring/v1. A slice's file adds its own here."""

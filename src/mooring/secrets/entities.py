@@ -2,14 +2,31 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NewType
 
 SecretId = NewType("SecretId", str)
 
+LOCAL, WORKOS, OPENBAO = "local", "workos", "openbao"
+SHORTEST_MASKED = 4
+"""Bytes; what is shorter cannot be masked in transcripts without turning ordinary text into stars."""
+
+
+class SecretPhase(StrEnum):
+    """Whether the value was found in its vault."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """Where a value lies: which vault, under which id there, at which version."""
+    """Where a value lies: which vault, under which id there, at which version.
+
+    `vault_version` is the vault's own word for the version that `secret_version` counts; null until it was looked at.
+    `registered`: the value was there before Mooring, which never removes it.
+    """
 
     id: SecretId
     created_at: datetime
@@ -20,4 +37,18 @@ class Secret:
     description: str
     vault: str
     vault_id: str
+    vault_version: str | None
     secret_version: int
+    registered: bool
+    phase: SecretPhase
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A value that was stored for a secret whose row is still to come."""
+
+    secret_id: str
+    vault: str
+    vault_id: str
+    vault_version: str

@@ -11,16 +11,20 @@ SECRET = Kind(
     prefix="sec",
     entity=Secret,
     family=Family.SECRET,
-    written=("name", "description", "vault", "vault_id", "secret_version"),
+    written=(
+        "name", "description", "vault", "vault_id", "vault_version", "secret_version", "registered", "phase", "reason",
+    ),
     visible="""
         t.created_by_user_id = {user}
         OR EXISTS (SELECT 1 FROM group_secrets g WHERE g.secret_id = t.id AND g.group_id = ANY({groups}))
     """,
-    searchable=("name", "description", "vault", "vault_id", "secret_version", *COMMON),
+    searchable=(
+        "name", "description", "vault", "vault_id", "secret_version", "registered", "phase", "reason", *COMMON,
+    ),
     parse={"name": fields.name, "description": fields.text},
     groups="SELECT group_id FROM group_secrets WHERE secret_id = $1",
     used_by=(
         Use(table="instance_secret_mappings", column="secret_id", shows="compute_instance_id"),
         Use(table="group_secrets", column="secret_id", living="TRUE", shows="group_id"),
     ),
-)
+)  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from mooring.wire.base import Bytes, Count, Id, Name, Prompt, Resource, Seconds
+from mooring.wire.base import Bytes, Count, Id, Line, Name, Prompt, Resource, Seconds
 
 Network = Literal["none", "allow-list", "full"]
 Cores = Annotated[float, Meta(gt=0, le=4096, description="Cores")]
@@ -32,6 +32,24 @@ class NewComputeInstance(Struct, kw_only=True, forbid_unknown_fields=True):
     network_allow: list[str] = field(default_factory=list[str])
 
 
+class NewInstanceSecretMapping(Struct, kw_only=True, forbid_unknown_fields=True):
+    """An exposure to be: a secret as one variable, or as one file under /run/secrets, of an instance."""
+
+    compute_instance_id: Id
+    secret_id: Id
+    expose_as_env: Line | None = None
+    expose_as_file: Line | None = None
+
+
+class InstanceSecretMapping(Resource, kw_only=True):
+    """A secret exposed to an instance."""
+
+    compute_instance_id: Id
+    secret_id: Id
+    expose_as_env: str | None
+    expose_as_file: str | None
+
+
 class ComputeInstance(Resource, kw_only=True):
     """A machine, declared."""
 
@@ -51,3 +69,4 @@ class ComputeInstance(Resource, kw_only=True):
     timeout: float | None
     network: Network
     network_allow: list[str]
+    exposures: list[InstanceSecretMapping]

@@ -107,6 +107,7 @@ class FileKeys:
         return Keyring(active=kept.active, keys=ring)
 
     def make(self) -> Keyring:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = new_key()
         ring = Keyring(active=key_id(key), keys={key_id(key): key})
         fresh = self._write(ring)

@@ -1,0 +1,150 @@
+"""What goes to and fro between rows and vaults. No transaction is open while a vault is asked."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+
+from mooring.access.actor import Actor
+from mooring.base.db import Database
+from mooring.base.errors import Clash, Unavailable, Unfit
+from mooring.base.hidden import Hidden
+from mooring.base.ids import new_id
+from mooring.secrets import secrets
+from mooring.secrets.entities import SHORTEST_MASKED, Kept, Secret
+from mooring.secrets.errors import OtherVersion
+from mooring.secrets.vaults.base import Vault, checked
+
+# Longer than the patience of any vault, shorter than a value may stand without a row.
+_LONGEST = 120.0
+_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A secret as it was at the moment its value was read. `secret` holds the version that is recorded."""
+
+    secret: Secret
+    value: Hidden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vaults:
+    """The vaults of this installation, by name; new values go to `first`."""
+
+    database: Database
+    vaults: Mapping[str, Vault]
+    first: str
+
+    def vault(self, name: str) -> Vault:
+        """The vault of this name. Raises Unfit."""
+        found = self.vaults.get(name)
+        if found is None:
+            there = ", ".join(sorted(self.vaults))
+            raise Unfit(f"vault: there is no vault {name!r} here; there are: {there}", field="vault", vault=name)
+        return found
+
+    @contextlib.asynccontextmanager
+    async def storing(self, actor: Actor, vault: str | None, value: Hidden) -> AsyncGenerator[Kept]:
+        """Keep a new secret's value for as long as the block runs, and for good when a row names it there.
+
+        Raises Denied, Unfit, Unavailable.
+        """
+        checked(value)
+        name, secret_id = vault or self.first, new_id("sec")
+        place = self.vault(name)
+        async with self.database.transaction() as tx:
+            await secrets.reserve(tx, actor, name, secret_id)
+        try:
+            yield await self._create(place, name, secret_id, value)
+        finally:
+            await self._discard(name, secret_id)
+
+    async def renew(self, before: Secret, value: Hidden) -> str:
+        """The vault's word for the new value. Raises Clash when it was changed in the vault meanwhile."""
+        checked(value)
+        vault = self._of(before)
+        assert before.vault_version is not None, "looked at by `to_change`"
+        try:
+            async with _bounded(before.vault):
+                return await vault.update(before.vault_id, value, expect=before.vault_version)
+        except OtherVersion:
+            await self._look(before)
+            raise Clash(f"the value of {before.name!r} was changed meanwhile; look at it, then try again") from None
+
+    async def move(self, actor: Actor, secret_id: str, vault: str) -> Secret:
+        """The secret, in another vault. Raises Missing, Denied, Clash, Unfit, Unavailable."""
+        place = self.vault(vault)
+        async with self.database.transaction() as tx:
+            before = await secrets.to_move(tx, actor, secret_id, vault)
+        try:
+            opened = await self.open(before)
+            kept = await self._create(place, vault, before.id, opened.value)
+            async with self.database.transaction() as tx:
+                return await secrets.moved(tx, actor, opened.secret, kept)
+        finally:
+            await self._discard(vault, before.id)
+
+    async def open(self, secret: Secret) -> Opened:
+        """The current value, with the secret as it stands at that version.
+
+        A value found newer than its row is written down first: what is used is always what the row counts.
+        Raises NoSuchValue, VaultAway, VaultRefuses, VaultBroken.
+        """
+        for _ in range(_LOOKS):
+            async with _bounded(secret.vault):
+                found = await self._of(secret).read(secret.vault_id)
+            checked(found.value)
+            if found.version == secret.vault_version:
+                return Opened(secret=secret, value=found.value)
+            async with self.database.transaction() as tx:
+                secret = await secrets.seen(tx, secret, found.version)
+            if found.version == secret.vault_version:
+                return Opened(secret=secret, value=found.value)
+        raise Unavailable(f"the value of {secret.name!r} changes too often to be read; try again")
+
+    async def close(self) -> None:
+        """Let go of every vault."""
+        for vault in self.vaults.values():
+            await vault.close()
+
+    def _of(self, secret: Secret) -> Vault:
+        found = self.vaults.get(secret.vault)
+        if found is None:
+            says = f"the secret {secret.name!r} lies in the vault {secret.vault}, which is not set up here"
+            raise Unavailable(f"{says}; see docs/secrets.md", vault=secret.vault)
+        return found
+
+    async def _create(self, place: Vault, vault: str, secret_id: str, value: Hidden) -> Kept:
+        async with _bounded(vault):
+            stored = await place.create(secret_id, value, {"secret": secret_id})
+        return Kept(secret_id=secret_id, vault=vault, vault_id=stored.vault_id, vault_version=stored.version)
+
+    async def _discard(self, vault: str, secret_id: str) -> None:
+        # What is not crossed out by now has no row. Left to its time when the database is away.
+        with contextlib.suppress(Unavailable):
+            async with self.database.transaction() as tx:
+                await secrets.discard(tx, vault, secret_id)
+
+    async def _look(self, before: Secret) -> None:
+        with contextlib.suppress(Unavailable):
+            async with _bounded(before.vault):
+                version = await self._of(before).describe(before.vault_id)
+            async with self.database.transaction() as tx:
+                await secrets.seen(tx, before, version)
+
+
+def warnings(value: Hidden) -> list[str]:
+    """What is to be said to who stores this value."""
+    if value.size >= SHORTEST_MASKED:
+        return []
+    return [f"the value has under {SHORTEST_MASKED} bytes: it cannot be masked in transcripts and logs"]
+
+
+@contextlib.asynccontextmanager
+async def _bounded(vault: str) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(_LONGEST):
+            yield
+    except TimeoutError:
+        raise Unavailable(f"the vault {vault} did not answer for {_LONGEST:g} s") from None
