@@ -8,6 +8,7 @@ from typing import Any, Generic, LiteralString, TypeVar, get_args, get_type_hint
 import msgspec
 
 from mooring.access.actor import Actor
+from mooring.audit.conditions import matching
 from mooring.audit.kinds import Kind
 from mooring.audit.ledger import bind, listed, seen
 from mooring.base.db import Tx
@@ -58,15 +59,15 @@ async def page(
 
 async def cut(tx: Tx, rows: Rows[T], wanted: Wanted) -> Page[T]:
     """One page of the rows. Raises Unfit for a cursor whose values do not fit."""
-    total = None
-    if wanted.counts:
-        total = await tx.value(
-            int, f"SELECT count(*) FROM {rows.table} AS {rows.alias} WHERE {rows.condition}", *rows.args
-        )
-    if wanted.size == 0:
-        return Page(items=[], total=total, next=None)
     args = list(rows.args)
     condition = rows.condition
+    if wanted.search is not None:
+        condition = f"{condition} AND ({matching(wanted.search, rows.columns, rows.alias, args)})"
+    total = None
+    if wanted.counts:
+        total = await tx.value(int, f"SELECT count(*) FROM {rows.table} AS {rows.alias} WHERE {condition}", *args)
+    if wanted.size == 0:
+        return Page(items=[], total=total, next=None)
     if wanted.after:
         condition = f"{condition} AND ({_behind(rows, wanted.order, wanted.after, args)})"
     skipped: LiteralString = ""

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mooring.base.errors import Unfit
+from mooring.base.search import Node
 
 LARGEST = 1_000
 USUAL = 100
@@ -40,9 +41,13 @@ NEWEST = (Order(field="created_at", descending=True), Order(field="id", descendi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A page: by number (from 1), or after a cursor's values ((): the beginning). `size` 0 only counts."""
+    """A page of what `search` finds: by number (from 1), or after a cursor's values ((): the beginning).
+
+    `size` 0 only counts.
+    """
 
     order: tuple[Order, ...] = NEWEST
+    search: Node | None = None
     size: int = USUAL
     page: int = 1
     after: tuple[Any, ...] | None = None

@@ -33,7 +33,7 @@ def _shown(event: events.ResourceEvent) -> ResourceEvent:
 
 async def _list(call: Call) -> Answer:
     query = call.asked(EventQuery)
-    wanted = page_of(query, events.SEARCHABLE, newest=events.NEWEST)
+    wanted = page_of(query, events.ResourceEvent, events.SEARCHABLE, newest=events.NEWEST)
     where = {
         "resource_id": query.resource_id,
         "resource_type": query.resource_type,
@@ -42,7 +42,7 @@ async def _list(call: Call) -> Answer:
     }
     async with call.app.database.reading() as tx:
         page = await events.page(tx, call.actor, RECORDED, wanted, where=where)
-    return Answer(body=envelope(ResourceEvent, [_shown(event) for event in page.items], page, wanted))
+    return Answer(body=envelope(ResourceEvent, [_shown(event) for event in page.items], page, wanted, query.fields))
 
 
 async def _read(call: Call) -> Answer:

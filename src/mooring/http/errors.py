@@ -21,6 +21,10 @@ class BadRequest(MooringError):
     """A parameter asks for what there is not."""
 
 
+class BadSearch(BadRequest):
+    """A search that cannot be read; the position is among the facts."""
+
+
 class NoSuchMethod(MooringError):
     """The path is there, the method is not; `allowed` are those it takes."""
 
@@ -71,6 +75,7 @@ CODES: Mapping[type[MooringError], Code] = {
     NotKnown: Code(number=15, status=401, reason="Who you are is not known: no token, or one that is not good"),
     Malformed: Code(number=17, status=400, reason="The request cannot be read; the reason names the place"),
     BadRequest: Code(number=21, status=400, reason="A parameter asks for what there is not"),
+    BadSearch: Code(number=23, status=400, reason="The search cannot be read; the reason names the position"),
     NoSuchMethod: Code(number=30, status=405, reason="The path is there, but not with this method"),
     Stale: Code(number=31, status=412, reason="It has changed since: read it again"),
     TooLarge: Code(number=32, status=413, reason="The body is larger than is taken"),

@@ -1,6 +1,7 @@
 """Pages, as they are asked for and answered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,23 +11,35 @@ from msgspec import Struct
 from mooring.audit.lists import Page
 from mooring.base.errors import Unfit
 from mooring.base.page import NEWEST, Order, Wanted, wanted
-from mooring.http.errors import BASE, BadRequest
+from mooring.base.search import FieldType, field_types, parse
+from mooring.http.errors import BASE, BadRequest, BadSearch
 from mooring.wire.base import ListQuery
 
 
-def page_of(query: ListQuery, allowed: Sequence[str], *, newest: tuple[Order, ...] = NEWEST) -> Wanted:
-    """The page a query asks for. Raises BadRequest, naming the parameter."""
+@cache
+def _types(shape: type[Any], searchable: tuple[str, ...]) -> Mapping[str, FieldType]:
+    return field_types(shape, searchable)
+
+
+def page_of(
+    query: ListQuery, shape: type[Any], searchable: tuple[str, ...], *, newest: tuple[Order, ...] = NEWEST
+) -> Wanted:
+    """The page a query asks for, of rows of a shape. Raises BadRequest, naming the parameter."""
     try:
-        return wanted(
+        found = wanted(
             page=query.page,
             size=query.size,
             order_by=query.order_by,
             after=query.after,
-            allowed=allowed,
+            allowed=searchable,
             newest=newest,
         )
     except Unfit as error:
         raise BadRequest(error.reason, **error.facts) from error
+    try:
+        return replace(found, search=parse(query.search, _types(shape, searchable)))
+    except Unfit as error:
+        raise BadSearch(error.reason, **error.facts) from error
 
 
 @cache
@@ -45,17 +58,31 @@ def list_type(item: type[Struct]) -> type[Struct]:
     return made
 
 
-def envelope(item: type[Struct], items: Sequence[Struct], page: Page[Any], wanted_page: Wanted) -> Struct:
-    """A page as it is answered."""
+def envelope(
+    item: type[Struct], items: Sequence[Struct], page: Page[Any], wanted_page: Wanted, fields: str = ""
+) -> Struct:
+    """A page as it is answered; of its items only the `fields` named, and what they are. Raises BadRequest."""
     made: Any = list_type(item)
+    kept = _kept(item, fields)
     return made(
         kind=f"{item.__name__}List",
         page=wanted_page.page,
         size=len(items),
         total=page.total,
-        items=list(items),
+        items=list(items) if kept is None else [{name: getattr(row, name) for name in kept} for row in items],
         next=page.next,
     )
+
+
+def _kept(item: type[Struct], fields: str) -> list[str] | None:
+    if not fields:
+        return None
+    named = {name.strip() for name in fields.split(",")}
+    unknown = sorted(named - set(item.__struct_fields__))
+    if unknown:
+        says = f"fields: there is no field {unknown[0][:80]!r}; fields: {', '.join(item.__struct_fields__)}"
+        raise BadRequest(says, field="fields")
+    return [name for name in item.__struct_fields__ if name in named | {"id", "kind", "href"}]
 
 
 def whole(shape: Any, items: Sequence[Struct]) -> Any:  # noqa: ANN401 - the shape says which

@@ -160,11 +160,12 @@ def action(
 
 def _list(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
-        wanted = page_of(call.asked(ListQuery), resource.kind.searchable)
+        query = call.asked(ListQuery)
+        wanted = page_of(query, resource.kind.entity, resource.kind.searchable)
         async with call.app.database.reading() as tx:
             page = await resource.verbs.page(tx, call.actor, wanted)
             shown = await resource.show(tx, call.actor, page.items)
-        return Answer(body=envelope(resource.reply, shown, page, wanted))
+        return Answer(body=envelope(resource.reply, shown, page, wanted, query.fields))
 
     return handle
 

@@ -17,12 +17,12 @@ RUN = Resource(verbs=runs.RUNS, reply=wire.Run, deletes=False, changes=False)
 
 async def _list(call: Call) -> Answer:
     asked = call.asked(wire.RunQuery)
-    wanted = page_of(asked, runs.RUNS.kind.searchable)
+    wanted = page_of(asked, runs.RUNS.kind.entity, runs.RUNS.kind.searchable)
     where: dict[str, Any] = {} if asked.session_id is None else {"session_id": asked.session_id}
     async with call.app.database.reading() as tx:
         page: Page[Run] = await runs.RUNS.page(tx, call.actor, wanted, where=where)
         shown = await RUN.show(tx, call.actor, page.items)
-    return Answer(body=envelope(wire.Run, shown, page, wanted))
+    return Answer(body=envelope(wire.Run, shown, page, wanted, asked.fields))
 
 
 async def _stop(call: Call) -> Answer:

@@ -83,6 +83,15 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True, rename={"order
     order_by: Annotated[
         str, Meta(max_length=500, description="`field asc, field desc`; newest first when it is left out")
     ] = ""
+    search: Annotated[
+        str,
+        Meta(
+            max_length=4_096,
+            description="A condition, such as `name like 'b%' and not (version > 3 or prompt is null)`",
+            examples=["name = 'build'"],
+        ),
+    ] = ""
+    fields: Annotated[str, Meta(max_length=1_000, description="Only these fields of each item: `name,version`")] = ""
     after: (
         Annotated[str, Meta(max_length=4_000, description="`next` of the page before; empty: from the beginning")]
         | None
