@@ -152,6 +152,7 @@ def attack(tokens: dict[str, str], own: str | None = None) -> str:
 class Moored:
     """One whole run: the runner in a sandbox, and the control plane it speaks to."""
 
+    engine: Engine
     driver: LocalDriver
     plane: Plane
     spec: RunSpec
@@ -181,6 +182,7 @@ async def moored(engine: Engine, fresh: Callable[[], RunId]) -> AsyncIterator[Mo
     plane.assignment = assignment(Path("/workspace"), Path("/home/agent"), Path("/outputs"))
     plane.begin()
     moored = Moored(
+        engine=engine,
         driver=LocalDriver(engine.settings, engine),
         plane=plane,
         spec=RunSpec(run=fresh(), image="host", token=TOKEN),

@@ -1,5 +1,6 @@
 """What the control groups of this machine stop, and what the run is then said to have ended of."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from mooring.base.errors import Unfit
 from mooring.compute.drivers.base import Capabilities, Ending, Limits, State
 from mooring.compute.drivers.local import cgroups
 from mooring.compute.drivers.local.driver import LocalDriver
+from mooring.compute.drivers.local.engine import Engine
 from mooring.compute.drivers.local.recipe import effective, fits
 
 pytestmark = pytest.mark.slow
@@ -29,11 +31,14 @@ except BlockingIOError:
 """
 
 
-@pytest.fixture
-def desk(desk: Any) -> Any:
-    if "memory" not in desk.engine.trees.limits:
-        pytest.skip("no control group of this machine may be written")
-    return desk
+@pytest.fixture(autouse=True)
+def enforced(engine: Engine, *, continuous_integration: bool) -> None:
+    """Where no control group may be written this part is reported as not run, with the fix (in CI: fails)."""
+    missing = [line for line in engine.capabilities().missing if line.startswith(("cpus", "memory", "pids"))]
+    if missing and continuous_integration:
+        pytest.fail(f"not run: {missing[0]}")
+    if missing:
+        pytest.skip(f"not run: {missing[0]}")
 
 
 async def test_a_memory_hog_is_killed_and_reported(desk: Any) -> None:
@@ -55,6 +60,29 @@ async def test_a_fork_bomb_is_stopped_and_reported(desk: Any, left: Any) -> None
     assert int(driver.place(spec.run).log.read_text()) < 32
     await driver.remove(spec.run)
     assert left(driver.place(spec.run)) == []
+
+
+async def test_a_task_that_forks_without_end_fails_and_its_runner_lives_to_tell(moored: Any) -> None:
+    run = replace(moored, spec=replace(moored.spec, limits=Limits(pids=64)))
+    run.plane.tasks(
+        {"prompt": "echo kept > /outputs/kept; bomb() { bomb | bomb & }; while :; do bomb; sleep 0.1; done"}
+    )
+    run.plane.assignment["grace"] = 0.5
+    seen = await run.over()
+    assert (seen.ending, seen.exit_code) == (Ending.TOO_MANY_PROCESSES, 1)
+    assert "process limit was reached" in seen.detail
+    assert "task 0 (task 0) failed" in run.plane.exit["reason"]
+    assert run.plane.artifacts == {"outputs/kept": b"kept\n"}
+
+
+async def test_a_task_that_eats_memory_is_killed_and_its_run_says_why(moored: Any) -> None:
+    run = replace(moored, spec=replace(moored.spec, limits=Limits(memory=96 * MIB)))
+    hog = "kept = []\nwhile True: kept.append(bytearray(b'x' * (8 << 20)))"
+    run.plane.tasks({"prompt": f'echo before; exec python3 -c "{hog}"'})
+    seen = await run.over()
+    assert seen.ending is Ending.OUT_OF_MEMORY
+    assert "memory limit was reached" in seen.detail
+    assert run.plane.text() == "before\n"
 
 
 async def test_one_hog_does_not_touch_another_run(desk: Any) -> None:

@@ -1,5 +1,6 @@
 """Decisions about runs and sessions: from every state that can be, each step is legal and the end is reached."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -77,6 +78,14 @@ def test_running_out_of_memory_is_said_even_when_the_runner_reported() -> None:
     do = of_runs.decide(RunPhase.RUNNING, RunWanted.RUNNING, seen, Report(outcome="failed", reason="exit status 137"))
     assert isinstance(do, of_runs.Go)
     assert "memory" in (do.reason or "")
+
+
+def test_what_the_limits_did_stands_beside_what_the_runner_told() -> None:
+    told = Report(outcome="failed", reason="task 0 failed")
+    seen = replace(observed(State.EXITED, Ending.TOO_MANY_PROCESSES, 1), detail="the process limit was reached")
+    do = of_runs.decide(RunPhase.RUNNING, RunWanted.RUNNING, seen, told)
+    assert isinstance(do, of_runs.Go)
+    assert do.reason == "task 0 failed (the process limit was reached)"
 
 
 def session(phase: SessionPhase, wanted: SessionWanted = SessionWanted.RUN) -> Session:

@@ -93,7 +93,10 @@ def _exited(phase: RunPhase, seen: Observed, report: Report | None) -> Do:
         reached = _REPORTED.get(report.outcome, RunPhase.FAILED)
         if phase is RunPhase.RUNNING and reached is RunPhase.STOPPED:
             return Go(phase=RunPhase.STOPPING)
-        return Go(phase=reached, reason=report.reason, exit_code=report.exit_code)
+        # What the limits did is often why it failed, and only the engine knows.
+        failed = reached is RunPhase.FAILED and report.reason and seen.detail
+        told = f"{report.reason} ({seen.detail})" if failed else report.reason
+        return Go(phase=reached, reason=told, exit_code=report.exit_code)
     if phase is RunPhase.STOPPING:
         return Go(phase=RunPhase.STOPPED, exit_code=seen.exit_code)
     return Go(phase=RunPhase.FAILED, reason=_why(seen), exit_code=seen.exit_code)

@@ -32,7 +32,7 @@ CODES: dict[Outcome, int] = {"succeeded": 0, "failed": 1, "timeout": 124, "cance
 # The runner could not do its work: no assignment, no token, a second start.
 UNABLE = 70
 # How long the end waits for a control plane that is away. What is not sent by then is in the spool.
-FAREWELL_SECONDS = 15.0
+FAREWELL_SECONDS = 5.0
 HARVEST_SECONDS = 300.0
 # Whoever ends a run kills it after the grace: its parts have to do with a share each.
 _CHILDREN, _HARVEST, _FAREWELL = 0.4, 0.3, 0.2
