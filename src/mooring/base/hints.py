@@ -22,6 +22,8 @@ class Hints:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._unsent: set[str] = set()
         self.unsent = asyncio.Event()
+        # Whether this process is ending: who waits on behalf of a client stops waiting then.
+        self.closed = False
 
     def touch(self, topics: Iterable[str]) -> None:
         """Something changed here: wake those who wait in this process, and have the others told."""
@@ -38,6 +40,11 @@ class Hints:
         for key in keys:
             for event in self._waiting[key]:
                 event.set()
+
+    def close(self) -> None:
+        """Wake everyone for the last time: this process is ending."""
+        self.closed = True
+        self.wake((EVERYTHING,))
 
     def take_unsent(self) -> str:
         """The payload of the next NOTIFY: topics joined by spaces; everything, when they are too many."""

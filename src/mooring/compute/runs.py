@@ -98,8 +98,11 @@ async def go(tx: Tx, run_id: str, phase: RunPhase, *, reason: str | None = None,
     if phase in TERMINAL:
         changes |= {"ended_at": now, "reason": reason, "exit_code": exit_code}
     changed = await ledger.change(tx, SYSTEM, KIND, run, changes, verb="phase")
-    if phase in TERMINAL and run.session_id is None:
-        await release(tx, run.id)
+    if phase in TERMINAL:
+        # Whoever still listens for commands hears that there are none any more.
+        tx.hint(f"commands:{run.id}")
+        if run.session_id is None:
+            await release(tx, run.id)
     if run.session_id is not None:
         await work.look_again(tx, "sessions", run.session_id)
         tx.hint("sessions")

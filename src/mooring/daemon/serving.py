@@ -122,6 +122,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: asyn
         await _started([server for server, _ in servers], serving)
         ready.set()
         await stopping.wait()
+        app.database.hints.close()
         for server, _ in servers:
             server.should_exit = True
 

@@ -138,9 +138,10 @@ async def commands(request: LinkRequest, after: FromQuery[int] = 0) -> dict[str,
     app, run = _app(request), await _run(request)
     with app.database.hints.waiting(f"commands:{run.id}") as hint, contextlib.suppress(TimeoutError):
         async with asyncio.timeout(HOLD):
-            while True:
+            while not app.database.hints.closed:
                 hint.clear()
                 async with app.database.transaction() as tx:
+                    await runs.served(tx, run.id)
                     found = await runs.commands(tx, run.id, after)
                 if found:
                     return {"commands": found}

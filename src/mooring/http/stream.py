@@ -65,7 +65,7 @@ async def follow(
 ) -> AsyncIterator[Event | None]:
     """What `fetch` finds after a number, again and again: at each hint for one of the topics, and now and then.
 
-    Ends when `over` says so and nothing is left to fetch.
+    Ends when `over` says so, or this process ends, and nothing is left to fetch.
     """
     silent = 0.0
     with app.database.hints.waiting(*topics) as hint:
@@ -79,7 +79,7 @@ async def follow(
                 yield event
             if found:
                 continue
-            if last:
+            if last or app.database.hints.closed:
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL):
