@@ -1,0 +1,187 @@
+"""Where archives are worked on: worker processes of the unprivileged user, each with its own limits. A contact."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+import mooring
+from mooring.base.errors import Unavailable
+from mooring.base.unprivileged import ProcessUser
+from mooring.files.archive.jobs import (
+    Broke,
+    Check,
+    Checked,
+    Confines,
+    Job,
+    NotTaken,
+    Order,
+    Progressed,
+    Said,
+    Take,
+    Taken,
+    Unpack,
+    Unpacked,
+)
+from mooring.files.archive.limits import Limits
+from mooring.files.errors import Damaged, Refused, Rule
+
+_MOST_LINE = 64 << 10
+_MOST_SAID = 4_000
+_SOURCE = Path(mooring.__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """An archive that was made, as open files at their begin."""
+
+    taken: Taken
+    archive: IO[bytes]
+    manifest: IO[bytes]
+    blocks: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """`directory` is for scratch files, which have no names. Units: bytes of memory, seconds."""
+
+    directory: Path
+    user: ProcessUser
+    limits: Limits
+    memory: int
+    seconds: float
+
+    @contextlib.contextmanager
+    def scratch(self) -> Generator[IO[bytes]]:
+        """An open file without a name. Raises Unavailable."""
+        try:
+            file = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise Unavailable(f"cannot write in {self.directory}: {error.strerror}") from error
+        with file:
+            yield file
+
+    @contextlib.asynccontextmanager
+    async def taken(
+        self, source: IO[bytes], *, limits: Limits | None = None, progress: Callable[[int], None] = lambda _: None
+    ) -> AsyncGenerator[Made]:
+        """An archive of ours from `source`. Raises Refused, Unavailable."""
+        with self.scratch() as spool, self.scratch() as archive, self.scratch() as manifest, self.scratch() as blocks:
+            job = Take(
+                source=source.fileno(),
+                spool=spool.fileno(),
+                archive=archive.fileno(),
+                manifest=manifest.fileno(),
+                blocks=blocks.fileno(),
+                limits=limits or self.limits,
+            )
+            files = (source, spool, archive, manifest, blocks)
+            said = await self._done(job, [file.fileno() for file in files], progress)
+            if not isinstance(said, Taken):
+                raise _odd(said)
+            for file in (archive, manifest, blocks):
+                file.seek(0)
+            yield Made(taken=said, archive=archive, manifest=manifest, blocks=blocks)
+
+    async def unpack(self, source: IO[bytes], root: int, *, progress: Callable[[int], None] = lambda _: None) -> str:
+        """Write the archive of ours in `source` below the open directory `root`, which belongs to the user.
+
+        The SHA-256 of the manifest of what was written. Raises Refused, Unavailable; what stands there then is to be
+        removed.
+        """
+        job = Unpack(source=source.fileno(), root=root, limits=self.limits)
+        said = await self._done(job, [source.fileno(), root], progress)
+        if not isinstance(said, Unpacked):
+            raise _odd(said)
+        return said.manifest_sha256
+
+    async def difference(self, root: int, manifest: IO[bytes]) -> str | None:
+        """What below the open directory `root` is not as the manifest says, or None. Raises Unavailable."""
+        said = await self._done(Check(root=root, manifest=manifest.fileno()), [root, manifest.fileno()], lambda _: None)
+        if not isinstance(said, Checked):
+            raise _odd(said)
+        return said.difference
+
+    async def _done(self, job: Job, files: Sequence[int], progress: Callable[[int], None]) -> Said:
+        """What the worker came to. Raises Refused, Unavailable."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-s", "-m", "mooring.files.archive.worker",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            pass_fds=tuple(files), start_new_session=True, limit=_MOST_LINE, cwd="/",
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(_SOURCE)},
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await self._talk(process, job, progress)
+        except TimeoutError as error:
+            raise Refused(Rule.TIME, f"it took longer than {self.seconds:g} s") from error
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+    async def _talk(self, process: asyncio.subprocess.Process, job: Job, progress: Callable[[int], None]) -> Said:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(msgspec.json.encode(Order(job=job, confines=self._confines())))
+            process.stdin.close()
+        last: Said | None = None
+        async for line in process.stdout:
+            said = msgspec.json.decode(line, type=Said)
+            if isinstance(said, Progressed):
+                progress(said.done)
+            else:
+                last = said
+        complaint = (await process.stderr.read(_MOST_SAID)).decode(errors="replace").strip()
+        code = await process.wait()
+        if code == -signal.SIGXCPU:
+            raise Refused(Rule.TIME, f"it took more than {self.seconds:g} s of processor time")
+        if last is None or code:
+            raise Unavailable(f"the worker on archives ended with {code}: {complaint or 'it said nothing'}")
+        return _checked(last)
+
+    def _confines(self) -> Confines:
+        # A root with nothing in it; only root can be put there.
+        empty = self.directory / "empty"
+        empty.mkdir(exist_ok=True, mode=0o555)
+        return Confines(
+            parent=os.getpid(),
+            uid=self.user.uid if self.user.demotes else None,
+            gid=self.user.gid if self.user.demotes else None,
+            empty=str(empty) if self.user.demotes else None,
+            memory=self.memory,
+            seconds=int(self.seconds) + 1,
+            # A tar is larger than its files by a header for each.
+            file=self.limits.total + self.limits.entries * 4096 + (1 << 30),
+        )
+
+
+def _checked(said: Said) -> Said:
+    """The answer. Raises what it says."""
+    match said:
+        case NotTaken(rule=rule, entry=entry, reason=reason):
+            raise Refused(Rule(rule), reason, shown=entry)
+        case Broke(errno=errno.ENOSPC):
+            raise Unavailable("the disk is full while working on an archive; free some space and try again")
+        case Broke(errno=errno.EFBIG):
+            raise Refused(Rule.TOTAL, "it comes to more than an import may write")
+        case Broke(reason=reason):
+            raise Damaged(f"an archive could not be worked on: {reason}")
+        case _:
+            return said
+
+
+def _odd(said: Said) -> Damaged:
+    return Damaged(f"the worker on archives answered something else: {type(said).__name__}")
