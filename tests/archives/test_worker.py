@@ -87,7 +87,7 @@ async def test_progress_is_told(shop: Workshop) -> None:
 async def test_memory_that_runs_out_is_a_refusal(shop: Workshop) -> None:
     names = b"".join(make.header(b"%0100d" % at) for at in range(200_000))
     with pytest.raises(Refused) as refused:
-        await take(replace(shop, memory=160 << 20), make.tar(names))
+        await take(replace(shop, memory=60 << 20), make.tar(names))
     assert refused.value.rule is Rule.MEMORY
 
 
@@ -185,9 +185,12 @@ async def test_unpacking_refuses_what_an_import_refuses(shop: Workshop, root: tu
 @pytest.mark.slow
 async def test_a_full_disk_is_named(shop: Workshop) -> None:
     ours = repacked(make.tar(make.file("a", os.urandom(4 << 20))))
-    with small_disk(shop) as descriptor, opened(ours.archive) as archive:
-        with pytest.raises(Unavailable, match="disk is full"):
-            await shop.unpack(archive, descriptor)
+    with (
+        small_disk(shop) as descriptor,
+        opened(ours.archive) as archive,
+        pytest.raises(Unavailable, match="disk is full"),
+    ):
+        await shop.unpack(archive, descriptor)
 
 
 @contextlib.contextmanager

@@ -125,7 +125,10 @@ def main() -> int:
         say(NotTaken(rule=error.rule.value, entry=error.entry, reason=error.says))
     except (Damaged, msgspec.DecodeError) as error:
         say(Broke(reason=str(error), errno=None))
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        # A thread that cannot be started is all that says so otherwise.
+        if isinstance(error, RuntimeError) and "thread" not in str(error):
+            raise
         say(NotTaken(rule=Rule.MEMORY.value, entry=None, reason="it needs more memory than an import may use"))
     except OSError as error:
         say(Broke(reason=error.strerror or str(error), errno=error.errno))
