@@ -1,4 +1,4 @@
-"""The kinds of compute, described (runs: see store/runs.py)."""
+"""The kinds of compute, described."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from mooring.audit.kinds import COMMON, Kind, Owner, Use
 from mooring.base import fields
 from mooring.base.errors import Unfit
 from mooring.compute.entities import ComputeInstance, InstanceSecretMapping, Network
+from mooring.compute.phases import Run
 from mooring.files.kinds import FILESYSTEM, FILESYSTEM_VERSION
 from mooring.identity.kinds import GROUP
 from mooring.secrets.kinds import SECRET
@@ -91,3 +92,31 @@ INSTANCE_SECRET_MAPPING = Kind(
     owner=Owner(kind=COMPUTE_INSTANCE, column="compute_instance_id", name="exposures"),
     label="expose_as_env",
 )
+
+RUN = Kind(
+    name="run",
+    table="runs",
+    prefix="run",
+    entity=Run,
+    family=Family.COMPUTE,
+    written=(
+        "compute_instance_id", "session_id", "engine", "phase", "wanted", "reason", "exit_code", "started_at",
+        "ended_at", "spec",
+    ),
+    # A run is seen by those who see its session or its instance.
+    visible="""
+        EXISTS (SELECT 1 FROM compute_instances c WHERE c.id = t.compute_instance_id AND c.group_id = ANY({groups}))
+        OR EXISTS (SELECT 1 FROM sessions s
+            WHERE s.id = t.session_id AND {user} IN (s.created_by_user_id, s.assigned_user_id))
+        OR t.created_by_user_id = {user}
+    """,
+    searchable=(
+        "engine", "phase", "session_id", "compute_instance_id", "started_at", "ended_at", "id", "created_at",
+        "updated_at", "version", "created_by_user_id",
+    ),
+    groups="""
+        SELECT c.group_id FROM runs r LEFT JOIN sessions s ON s.id = r.session_id
+        JOIN compute_instances c ON c.id = coalesce(r.compute_instance_id, s.compute_instance_id) WHERE r.id = $1
+    """,
+    label="id",
+)  # fmt: skip

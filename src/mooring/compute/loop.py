@@ -61,7 +61,7 @@ class Runs:
     async def step(self, identifier: str) -> Applied:
         """One thing for one run."""
         async with self.database.transaction() as tx:
-            run = await ledger.read(tx, SYSTEM, runs.KIND, identifier)
+            run = await ledger.read(tx, SYSTEM, runs.RUNS.kind, identifier)
             report = await store.report(tx, identifier)
         driver = self.drivers.get(run.engine)
         if driver is None:

@@ -10,12 +10,12 @@ from mooring.audit.verbs import Verbs, require
 from mooring.base import work
 from mooring.base.db import Tx
 from mooring.base.errors import Clash, Missing, NotKnown
+from mooring.compute.kinds import RUN
 from mooring.compute.phases import NEXT, SERVED, TERMINAL, Report, Run, RunPhase, RunWanted
 from mooring.compute.store import runs as store
 
 LOOP: LiteralString = "runs"
-KIND = store.RUNS
-RUNS = Verbs(kind=KIND)
+RUNS = Verbs(kind=RUN)
 
 
 async def create(
@@ -36,7 +36,7 @@ async def create(
     run = await ledger.insert(
         tx,
         actor,
-        KIND,
+        RUN,
         {
             "compute_instance_id": compute_instance_id,
             "session_id": session_id,
@@ -56,7 +56,7 @@ async def create(
 
 async def read(tx: Tx, actor: Actor, run_id: str) -> Run:
     """The run the actor sees. Raises Missing."""
-    return await ledger.read(tx, actor, KIND, run_id)
+    return await ledger.read(tx, actor, RUN, run_id)
 
 
 async def of_session(tx: Tx, session_id: str) -> Run | None:
@@ -71,13 +71,13 @@ async def report_of(tx: Tx, run_id: str) -> Report | None:
 
 async def stop(tx: Tx, actor: Actor, run_id: str) -> Run:
     """The run is no longer wanted; one that is over stays as it ended."""
-    run = await ledger.read(tx, actor, KIND, run_id, lock=True)
-    await require(tx, actor, Permission.OPERATE, KIND, run)
+    run = await ledger.read(tx, actor, RUN, run_id, lock=True)
+    await require(tx, actor, Permission.OPERATE, RUN, run)
     if run.phase in TERMINAL or run.wanted is RunWanted.STOPPED:
         return run
     await tell(tx, run, "cancel", {})
     await work.look_again(tx, LOOP, run.id)
-    return await ledger.change(tx, actor, KIND, run, {"wanted": RunWanted.STOPPED}, verb="stop")
+    return await ledger.change(tx, actor, RUN, run, {"wanted": RunWanted.STOPPED}, verb="stop")
 
 
 async def tell(tx: Tx, run: Run, kind: str, data: Mapping[str, object]) -> None:
@@ -88,7 +88,7 @@ async def tell(tx: Tx, run: Run, kind: str, data: Mapping[str, object]) -> None:
 
 async def go(tx: Tx, run_id: str, phase: RunPhase, *, reason: str | None = None, exit_code: int | None = None) -> Run:
     """The run in its next phase. Raises Clash when that does not follow from the one it is in."""
-    run = await ledger.read(tx, SYSTEM, KIND, run_id, lock=True)
+    run = await ledger.read(tx, SYSTEM, RUN, run_id, lock=True)
     if phase not in NEXT[run.phase]:
         raise Clash(f"a run does not go from {run.phase} to {phase}", run=run_id)
     now = datetime.now(UTC)
@@ -97,7 +97,7 @@ async def go(tx: Tx, run_id: str, phase: RunPhase, *, reason: str | None = None,
         changes["started_at"] = now
     if phase in TERMINAL:
         changes |= {"ended_at": now, "reason": reason, "exit_code": exit_code}
-    changed = await ledger.change(tx, SYSTEM, KIND, run, changes, verb="phase")
+    changed = await ledger.change(tx, SYSTEM, RUN, run, changes, verb="phase")
     if phase in TERMINAL:
         # Whoever still listens for commands hears that there are none any more.
         tx.hint(f"commands:{run.id}")
@@ -111,7 +111,7 @@ async def go(tx: Tx, run_id: str, phase: RunPhase, *, reason: str | None = None,
 
 async def served(tx: Tx, run_id: str) -> Run:
     """The run whose link is asked. Raises NotKnown when it is over: an ended run's token opens nothing."""
-    run = await ledger.read(tx, SYSTEM, KIND, run_id)
+    run = await ledger.read(tx, SYSTEM, RUN, run_id)
     if run.phase not in SERVED:
         raise NotKnown("this run is over; its token is no longer good", run=run_id)
     return run

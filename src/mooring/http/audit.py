@@ -5,20 +5,19 @@ from typing import Any
 from mooring.audit import events
 from mooring.audit.kinds import Kind
 from mooring.catalog.kinds import AGENT, SKILL, TASK, WORKFLOW
-from mooring.compute.kinds import COMPUTE_INSTANCE
-from mooring.compute.store.runs import RUNS
+from mooring.compute.kinds import COMPUTE_INSTANCE, RUN
 from mooring.files.kinds import FILESYSTEM, FILESYSTEM_VERSION
 from mooring.http.call import Call
 from mooring.http.listing import envelope, href, list_type, page_of
 from mooring.http.route import Answer, Route
 from mooring.identity.kinds import GROUP, TOKEN, USER
 from mooring.secrets.kinds import SECRET
-from mooring.sessions.store.sessions import ARTIFACTS, SESSIONS
+from mooring.sessions.kinds import ARTIFACT, SESSION
 from mooring.wire.audit import EventQuery, ResourceEvent
 
 RECORDED: tuple[Kind[Any], ...] = (
     USER, GROUP, TOKEN, AGENT, SKILL, TASK, WORKFLOW, COMPUTE_INSTANCE, FILESYSTEM, FILESYSTEM_VERSION, SECRET,
-    SESSIONS, RUNS, ARTIFACTS,
+    SESSION, RUN, ARTIFACT,
 )  # fmt: skip
 """The kinds events are of. Ordered parts and exposures are told of in the events of their owners."""
 

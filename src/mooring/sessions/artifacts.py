@@ -6,6 +6,7 @@ from mooring.base.db import Tx
 from mooring.base.errors import Clash, Missing, Unfit
 from mooring.sessions import transcript
 from mooring.sessions.entities import Artifact
+from mooring.sessions.kinds import ARTIFACT
 from mooring.sessions.store import sessions as store
 
 LONGEST_NAME = 200
@@ -39,7 +40,7 @@ async def keep(tx: Tx, session_id: str, name: str, *, size: int, sha256: str) ->
         "blob_key": blob_key(sha256),
         "withheld": None,
     }
-    made = await ledger.insert(tx, SYSTEM, store.ARTIFACTS, values)
+    made = await ledger.insert(tx, SYSTEM, ARTIFACT, values)
     tx.hint(transcript.topic(session_id))
     return made
 

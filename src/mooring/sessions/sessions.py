@@ -14,13 +14,14 @@ from mooring.catalog.kinds import WORKFLOW
 from mooring.sessions import plan as plans
 from mooring.sessions import transcript
 from mooring.sessions.entities import EDITABLE, NEXT, TERMINAL, Session, SessionPhase, SessionTask, SessionWanted
+from mooring.sessions.kinds import SESSION
 from mooring.sessions.plan import Plan
 from mooring.sessions.resolve import resolve
 from mooring.sessions.store import sessions as store
 from mooring.sessions.store import transcript as transcript_store
 
 LOOP: LiteralString = "sessions"
-SESSIONS = Verbs(kind=store.SESSIONS)
+SESSIONS = Verbs(kind=SESSION)
 
 _NEW: Mapping[str, object] = {
     "phase": SessionPhase.CREATED,

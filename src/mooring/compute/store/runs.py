@@ -4,38 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mooring.access.actor import Family
-from mooring.audit.kinds import Kind
 from mooring.base.db import Tx
 from mooring.compute.phases import Report, Run
-
-RUNS = Kind(
-    name="run",
-    table="runs",
-    prefix="run",
-    entity=Run,
-    family=Family.COMPUTE,
-    written=(
-        "compute_instance_id", "session_id", "engine", "phase", "wanted", "reason", "exit_code", "started_at",
-        "ended_at", "spec",
-    ),
-    # A run is seen by those who see its session or its instance.
-    visible="""
-        EXISTS (SELECT 1 FROM compute_instances c WHERE c.id = t.compute_instance_id AND c.group_id = ANY({groups}))
-        OR EXISTS (SELECT 1 FROM sessions s
-            WHERE s.id = t.session_id AND {user} IN (s.created_by_user_id, s.assigned_user_id))
-        OR t.created_by_user_id = {user}
-    """,
-    searchable=(
-        "engine", "phase", "session_id", "compute_instance_id", "started_at", "ended_at", "id", "created_at",
-        "updated_at", "version", "created_by_user_id",
-    ),
-    groups="""
-        SELECT c.group_id FROM runs r LEFT JOIN sessions s ON s.id = r.session_id
-        JOIN compute_instances c ON c.id = coalesce(r.compute_instance_id, s.compute_instance_id) WHERE r.id = $1
-    """,
-    label="id",
-)  # fmt: skip
 
 UNCLEARED = """
     SELECT runs.id FROM run_links JOIN runs ON runs.id = run_links.run_id
