@@ -10,7 +10,8 @@ from .errors import Over, TaskTimeout
 from .link import packed
 from .mask import storable
 from .permission import Question
-from .shapes import is_map
+from .shapes import is_map, is_text
+from .tools import Tools
 from .workspace import speaks_meta
 
 TYPE_CHECKING = False
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 _STARTING_SECONDS = 120.0
 _LONGEST_LINE = 8 << 20
-_UNKNOWN_METHOD = -32601
+_LONGEST_MESSAGE = 65536
+# Questions are told whatever the budget says, so there is an end to them.
+_MOST_QUESTIONS = 1000
+_MOST_OPTIONS, _LONGEST_OPTION = 20, 200
+_LARGEST_QUESTION = 250_000
+_UNKNOWN_METHOD, _UNFIT = -32601, -32602
 _STATES = {"pending": "pending", "in_progress": "running", "completed": "completed", "failed": "failed"}
 _GOOD_ENDS = ("end_turn",)
 
@@ -63,9 +69,10 @@ class Conversation:
         self._answers: dict[int, Message] = {}
         self._line = bytearray()
         self._skipping = False
-        self._tools: dict[str, dict[str, object]] = {}
+        self._tools = Tools(run)
+        self._asked = 0
         self._words = {kind: Words(run, kind) for kind in ("message", "thought")}
-        self._said: list[str] = []
+        self._said = ""
         self._new_message = True
         self._questions: list[Question] = []
         self._start()
@@ -85,7 +92,8 @@ class Conversation:
                 os.close(descriptor)
         self._streams = (out, error)
         run.loop.add(out, self._read)
-        run.loop.add(error, run.logs()[1])
+        self._stray, complaints = run.logs()
+        run.loop.add(error, complaints)
 
     def lives(self) -> bool:
         return self._run.processes.code(self._pid) is None
@@ -97,7 +105,7 @@ class Conversation:
                 failure = self._open(deadline)
                 if failure:
                     return failure
-            self._said, self._new_message = [], True
+            self._said, self._new_message = "", True
             content = [{"type": "text", "text": text}]
             answer = self._ask("session/prompt", {"sessionId": self._session, "prompt": content}, deadline)
         except (Over, TaskTimeout) as ending:
@@ -105,7 +113,7 @@ class Conversation:
             raise
         finally:
             self._hush()
-            self._run.last_message = "".join(self._said) or self._run.last_message
+            self._run.last_message = self._said or self._run.last_message
         failure = self._failure(answer)
         if failure:
             return failure
@@ -201,19 +209,23 @@ class Conversation:
         if len(self._line) > _LONGEST_LINE:
             self._line.clear()
             self._skipping = True
-            self._run.transcript.emit(
-                "error", reason=f"a message of the agent over {_LONGEST_LINE} bytes was passed over"
-            )
+            self._stray(f"a message of the agent over {_LONGEST_LINE} bytes was passed over\n".encode())
 
     def _hear(self, line: bytes) -> None:
-        if not line.strip():
+        try:
+            message: object = json.loads(line, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            message = None
+        if not is_map(message):
+            # Some agents, and what they load, print there: it is shown like any output.
+            self._stray(line + b"\n")
             return
         try:
-            message: Message = json.loads(line, parse_constant=lambda _: None)
             self._dispatch(message)
         except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
-            text = line[:1000].decode("utf-8", "replace")
-            self._run.transcript.note(f"the agent said what is not understood: {text}")
+            self._stray(b"not understood: " + line + b"\n")
+            if "method" in message and message.get("id") is not None:
+                self._send({"id": message["id"], "error": {"code": _UNFIT, "message": "not understood"}})
 
     def _dispatch(self, message: Message) -> None:
         method, number = message.get("method"), message.get("id")
@@ -238,24 +250,30 @@ class Conversation:
             self._tool(update)
         elif kind == "plan":
             self._hush()
-            entries = [
+            self._plan([
                 {"content": entry.get("content"), "priority": entry.get("priority"), "state": entry.get("status")}
                 for entry in update["entries"]
-            ]
-            self._run.transcript.emit("plan", entries=entries)
+            ])  # fmt: skip
         elif kind == "usage_update":
             cost = _map(update.get("cost"))
-            usage = {key: update[key] for key in ("used", "size") if key in update}
-            usage.update(
-                {name: cost[key] for key, name in (("amount", "cost"), ("currency", "currency")) if key in cost}
-            )
+            named = {"used": update.get("used"), "size": update.get("size"), "cost": cost.get("amount")}
+            usage: dict[str, object] = {name: one for name, one in named.items() if isinstance(one, (int, float))}
+            if is_text(cost.get("currency")):
+                usage["currency"] = cost["currency"][:8]
             self._run.usage.update(usage)
             self._run.transcript.emit("usage", **usage)
 
+    def _plan(self, entries: list[dict[str, object]]) -> None:
+        size = len(packed(entries))
+        if size <= self._run.budget.left:
+            self._run.budget.left -= size
+            self._run.transcript.emit("plan", entries=entries)
+
     def _message(self, text: str) -> None:
         if self._new_message:
-            self._said, self._new_message = [], False
-        self._said.append(text)
+            self._said, self._new_message = "", False
+        # The report has no room for more, and the transcript holds it.
+        self._said = (self._said + text)[:_LONGEST_MESSAGE]
         self._words["message"].say(text)
 
     def _hush(self) -> None:
@@ -263,61 +281,51 @@ class Conversation:
         for words in self._words.values():
             words.say("", last=True)
 
-    def _tool(self, update: Message) -> None:
-        """Create or update, whichever comes first; content that comes replaces what was."""
+    def _tool(self, update: Message) -> dict[str, object]:
+        """Create or update, whichever comes first; content that comes replaces what was. Gives all that is known."""
         self._hush()
         self._new_message = True
-        tool = str(update["toolCallId"])
-        known = self._tools.setdefault(tool, {"tool": tool, "title": "", "kind": "other", "state": "pending"})
-        if isinstance(update.get("title"), str):
-            known["title"] = update["title"]
-        if isinstance(update.get("kind"), str):
-            known["kind"] = update["kind"]
+        changes: dict[str, object] = {name: update[name] for name in ("title", "kind") if is_text(update.get(name))}
         if update.get("status") in _STATES:
-            known["state"] = _STATES[update["status"]]
+            changes["state"] = _STATES[update["status"]]
         if update.get("rawInput") is not None:
-            known["input"] = update["rawInput"]
+            changes["input"] = update["rawInput"]
         if update.get("content") is not None:
-            known["output"] = "".join(_text(part.get("content")) for part in update["content"])
+            changes["output"] = "".join(_text(part.get("content")) for part in update["content"])
             diffs = [part for part in update["content"] if part.get("type") == "diff"]
             if diffs:
-                known["diff"] = [
+                changes["diff"] = [
                     {"path": d.get("path"), "old": d.get("oldText"), "new": d.get("newText")} for d in diffs
                 ]
         elif update.get("rawOutput") is not None:
-            known["output"] = update["rawOutput"]
+            changes["output"] = update["rawOutput"]
         delta = _map(_map(update.get("_meta")).get("terminal_output_delta")).get("data")
-        if isinstance(delta, str):
-            known["output"] = f"{known.get('output', '')}{delta}"
-        self._run.transcript.emit("tool", **self._about(), **self._bounded(known))
-
-    def _about(self) -> dict[str, object]:
-        task = self._run.transcript.task
-        return {} if task is None else {"task": task}
-
-    def _bounded(self, known: dict[str, object]) -> dict[str, object]:
-        """The tool as an event may hold it: the end of a long output, and the bytes left out before it."""
-        limit = self._run.assignment["limits"]["line_bytes"]
-        output = known.get("output")
-        if not isinstance(output, str) or len(output) <= limit:
-            return known
-        known["output"] = output[-limit:]
-        known["cut"] = int(str(known.get("cut", 0))) + len(output) - limit
-        return known
+        return self._tools.change(str(update["toolCallId"]), changes, delta if is_text(delta) else "")
 
     def _permission(self, request: int | str, parameters: Message) -> None:
-        call = parameters["toolCall"]
-        self._tool(call)
-        known = self._tools[str(call["toolCallId"])]
-        question = Question(
-            request, f"{self._pid}-{len(self._tools)}-{request}", known, _options(parameters["options"])
-        )
+        self._asked += 1
+        if self._asked > _MOST_QUESTIONS:
+            if self._asked == _MOST_QUESTIONS + 1:
+                self._run.transcript.emit(
+                    "error", reason=f"the agent asked {_MOST_QUESTIONS} times; no more is answered"
+                )
+            self._reply(request, {"outcome": {"outcome": "cancelled"}})
+            return
+        known = self._tool(parameters["toolCall"])
+        options = _options(parameters["options"])
+        question = Question(request, f"{self._pid}-{self._asked}", known, options)
         policy = self._run.assignment["permission_policy"]
-        if policy == "ask":
-            self._questions.append(question)
-            self._run.transcript.emit("permission.asked", **question.asked(self._run.transcript.mask))
-        else:
+        if policy != "ask":
             self._answer(question, question.by_policy(policy), "policy")
+            return
+        shown = question.asked(self._run.transcript.mask)
+        if len(packed(shown)) > _LARGEST_QUESTION:
+            # Nobody could see what they say yes to.
+            self._run.transcript.emit("error", reason="the agent asked about an action too large to be shown")
+            self._answer(question, None, "policy")
+            return
+        self._questions.append(question)
+        self._run.transcript.emit("permission.asked", **shown)
 
     def _ask_people(self) -> None:
         """Give the answers that came to the very questions they are meant for."""
@@ -356,10 +364,12 @@ def _map(value: object) -> Message:
 
 
 def _options(options: list[Message]) -> list[dict[str, str]]:
-    return [
-        {"id": str(one["optionId"]), "name": str(one.get("name", "")), "kind": str(one.get("kind", ""))}
-        for one in options
+    """Those that can be shown whole."""
+    found = [
+        {"id": str(one["optionId"]), "name": str(one.get("name", ""))[:200], "kind": str(one.get("kind", ""))[:50]}
+        for one in options[:_MOST_OPTIONS]
     ]
+    return [one for one in found if len(one["id"]) <= _LONGEST_OPTION]
 
 
 def _text(content: object) -> str:

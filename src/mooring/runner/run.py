@@ -204,8 +204,8 @@ class Run:
         """Readers that make a child's two streams `log` events."""
         limits = self.assignment["limits"]
         return (
-            Output(self.transcript, "stdout", limits, self.budget),
-            Output(self.transcript, "stderr", limits, self.budget),
+            Output(self.transcript, "stdout", limits, lambda: self.budget),
+            Output(self.transcript, "stderr", limits, lambda: self.budget),
         )
 
     def place(self, task: Task) -> str:

@@ -11,5 +11,9 @@ def is_map(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
+def is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
 def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     return isinstance(value, (list, tuple))

@@ -205,6 +205,7 @@ class Tasks:
                     return
                 raise
             if run.messages and run.assignment["agent"]["runtime"] == "acp":
+                run.budget = Budget(run.assignment["limits"]["task_output_bytes"])
                 conversation = self._conversation(run.assignment["agent"], run.assignment["workdir"])
                 reason = conversation.prompt(run.messages.pop(0), None)
                 if reason:

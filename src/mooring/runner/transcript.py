@@ -84,9 +84,9 @@ class Transcript:
 
 
 class Output:
-    """A child's output as `log` events: decoded, masked, its lines and its sum bounded."""
+    """A child's output as `log` events: decoded, masked, its lines and its sum bounded by the task at hand."""
 
-    def __init__(self, transcript: Transcript, stream: str, limits: Limits, budget: Budget) -> None:
+    def __init__(self, transcript: Transcript, stream: str, limits: Limits, budget: Callable[[], Budget]) -> None:
         self._transcript = transcript
         self._stream = stream
         self._line_bytes = limits["line_bytes"]
@@ -113,14 +113,15 @@ class Output:
         """As much of this piece of a line as its limit and the task's allow; what does not fit is counted."""
         ends = line.endswith("\n")
         encoded = line[:-1].encode() if ends else line.encode()
-        room = max(0, min(self._line_bytes - self._line, self._budget.left))
+        budget = self._budget()
+        room = max(0, min(self._line_bytes - self._line, budget.left))
         kept = encoded[:room].decode("utf-8", "ignore") if len(encoded) > room else encoded.decode()
         size = len(kept.encode())
         self._cut += len(encoded) - size
-        self._budget.left -= size
+        budget.left -= size
         self._line = 0 if ends else self._line + size
-        if ends and self._budget.left > 0:
-            self._budget.left -= 1
+        if ends and budget.left > 0:
+            budget.left -= 1
             return kept + "\n"
         self._cut += ends
         return kept
