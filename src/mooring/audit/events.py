@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from mooring.access.actor import Actor
+from mooring.audit import ledger
 from mooring.audit.kinds import Kind
-from mooring.audit.ledger import bind, listed, seen
+from mooring.audit.ledger import bind, listed
 from mooring.audit.lists import Page, Rows, cut
 from mooring.base.db import Tx
 from mooring.base.errors import Missing
@@ -27,13 +28,25 @@ class ResourceEvent:
     action: str
     details: dict[str, Any]
     reason: str | None
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedEvent(ResourceEvent):
+    """An event that has its number."""
+
+    number: int  # pyright: ignore[reportIncompatibleVariableOverride] - frozen: narrower is safe
 
 
 COLUMNS: tuple[LiteralString, ...] = (
-    "id", "timestamp", "actor_id", "resource_type", "resource_id", "action", "details", "reason",
+    "id", "timestamp", "actor_id", "resource_type", "resource_id", "action", "details", "reason", "number",
 )  # fmt: skip
+_NUMBERED: LiteralString = """(
+    SELECT resource_events.*, event_numbers.number FROM resource_events
+    LEFT JOIN event_numbers ON event_numbers.seq = resource_events.seq
+)"""
 SEARCHABLE: tuple[LiteralString, ...] = (
-    "id", "timestamp", "actor_id", "resource_type", "resource_id", "action", "reason",
+    "id", "timestamp", "actor_id", "resource_type", "resource_id", "action", "reason", "number",
 )  # fmt: skip
 NEWEST = (Order(field="timestamp", descending=True), Order(field="id", descending=True))
 _FILTERS: tuple[LiteralString, ...] = ("resource_id", "resource_type", "action", "actor_id")
@@ -49,7 +62,7 @@ async def page(
     ]
     rows = Rows(
         shape=ResourceEvent,
-        table="resource_events",
+        table=_NUMBERED,
         columns=COLUMNS,
         condition=" AND ".join([_seen(kinds, actor, args), *equal]),
         args=args,
@@ -67,7 +80,7 @@ async def read(tx: Tx, actor: Actor, kinds: Sequence[Kind[Any]], identifier: str
     condition = _seen(kinds, actor, args)
     found = await tx.row(
         ResourceEvent,
-        f"SELECT {listed(COLUMNS, 'e.')} FROM resource_events AS e WHERE e.id = $1 AND {condition}",
+        f"SELECT {listed(COLUMNS, 'e.')} FROM {_NUMBERED} AS e WHERE e.id = $1 AND {condition}",
         *args,
     )
     if found is None:
@@ -75,12 +88,32 @@ async def read(tx: Tx, actor: Actor, kinds: Sequence[Kind[Any]], identifier: str
     return found
 
 
+_AFTER = """
+SELECT e.id, e.timestamp, e.actor_id, e.resource_type, e.resource_id, e.action, e.details, e.reason, n.number
+FROM event_numbers AS n JOIN resource_events AS e ON e.seq = n.seq WHERE n.number > $1 ORDER BY n.number LIMIT $2
+"""
+
+
+async def after(tx: Tx, number: int, limit: int) -> list[NumberedEvent]:
+    """The events behind a number, whoever sees them. Shape: at most `limit`, numbers rising by one."""
+    return await tx.rows(NumberedEvent, _AFTER, number, limit)
+
+
+async def seen(tx: Tx, actor: Actor, kinds: Sequence[Kind[Any]], ids: Sequence[str]) -> set[str]:
+    """Those of the events that the actor sees."""
+    args: list[object] = [list(ids)]
+    condition = _seen(kinds, actor, args)
+    return set(
+        await tx.values(str, f"SELECT e.id FROM resource_events AS e WHERE e.id = ANY($1) AND {condition}", *args)
+    )
+
+
 def _seen(kinds: Sequence[Kind[Any]], actor: Actor, args: list[object]) -> LiteralString:
     if actor.sees.everything:
         return "TRUE"
     conditions: list[LiteralString] = []
     for kind in kinds:
-        condition = seen(kind, actor, args)
+        condition = ledger.seen(kind, actor, args)
         row: LiteralString = f"SELECT 1 FROM {kind.table} AS t WHERE t.id = e.resource_id AND {condition}"
         conditions.append(f"(e.resource_type = '{kind.name}' AND EXISTS ({row}))")
     return f"({' OR '.join(conditions)})"

@@ -57,6 +57,18 @@ async def page(
     return await cut(tx, rows, wanted)
 
 
+async def some(tx: Tx, actor: Actor, kind: Kind[T], ids: Sequence[str]) -> list[T]:
+    """Those of the rows that are there and that the actor sees."""
+    args: list[object] = [list(ids)]
+    sight = seen(kind, actor, args)
+    return await tx.rows(
+        kind.entity,
+        f"SELECT {listed(kind.columns, 't.')} FROM {kind.table} AS t "
+        f"WHERE t.id = ANY($1) AND t.deleted_at IS NULL AND {sight}",
+        *args,
+    )
+
+
 async def cut(tx: Tx, rows: Rows[T], wanted: Wanted) -> Page[T]:
     """One page of the rows. Raises Unfit for a cursor whose values do not fit."""
     args = list(rows.args)

@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mooring.app import App
+from mooring.audit.sequence import keep_numbering
 from mooring.base.db import Database
 from mooring.base.errors import Clash, Unavailable, Unfit
 from mooring.base.unprivileged import process_user
@@ -113,6 +114,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: asyn
         servers.append((_server(link_application(app), PeerProtocol), _unix_socket(link_socket(app.settings))))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send_hints(app.database, stopping))
+        tasks.create_task(keep_numbering(app.database, stopping))
         tasks.create_task(
             repeat(lambda: _listen(app.database, stopping), name="listen", every=_LISTEN_AGAIN, stopping=stopping)
         )

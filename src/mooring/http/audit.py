@@ -8,8 +8,9 @@ from mooring.catalog.kinds import AGENT, SKILL, TASK, WORKFLOW
 from mooring.compute.kinds import COMPUTE_INSTANCE, RUN
 from mooring.files.kinds import FILESYSTEM, FILESYSTEM_VERSION
 from mooring.http.call import Call
-from mooring.http.listing import envelope, href, list_type, page_of
+from mooring.http.listing import envelope, list_type, page_of
 from mooring.http.route import Answer, Route
+from mooring.http.watch import Watch, shown
 from mooring.identity.kinds import GROUP, TOKEN, USER
 from mooring.secrets.kinds import SECRET
 from mooring.sessions.kinds import ARTIFACT, SESSION
@@ -22,31 +23,25 @@ RECORDED: tuple[Kind[Any], ...] = (
 """The kinds events are of. Ordered parts and exposures are told of in the events of their owners."""
 
 
-def _shown(event: events.ResourceEvent) -> ResourceEvent:
-    return ResourceEvent(
-        kind="ResourceEvent",
-        href=href("resource_events", event.id),
-        **{column: getattr(event, column) for column in events.COLUMNS},
-    )
-
-
 async def _list(call: Call) -> Answer:
     query = call.asked(EventQuery)
-    wanted = page_of(query, events.ResourceEvent, events.SEARCHABLE, newest=events.NEWEST)
     where = {
         "resource_id": query.resource_id,
         "resource_type": query.resource_type,
         "action": query.action,
         "actor_id": query.actor_id,
     }
+    if query.watch:
+        return await Watch(call, RECORDED, where=where).answer(query)
+    wanted = page_of(query, events.ResourceEvent, events.SEARCHABLE, newest=events.NEWEST)
     async with call.app.database.reading() as tx:
         page = await events.page(tx, call.actor, RECORDED, wanted, where=where)
-    return Answer(body=envelope(ResourceEvent, [_shown(event) for event in page.items], page, wanted, query.fields))
+    return Answer(body=envelope(ResourceEvent, [shown(event) for event in page.items], page, wanted, query.fields))
 
 
 async def _read(call: Call) -> Answer:
     async with call.app.database.reading() as tx:
-        return Answer(body=_shown(await events.read(tx, call.actor, RECORDED, call.path["id"])))
+        return Answer(body=shown(await events.read(tx, call.actor, RECORDED, call.path["id"])))
 
 
 ROUTES: list[Route] = [

@@ -17,7 +17,8 @@ from mooring.http.errors import Malformed
 from mooring.http.listing import envelope, href, list_type, page_of
 from mooring.http.once import once
 from mooring.http.route import MERGE_PATCH, Answer, Route
-from mooring.wire.base import ListQuery
+from mooring.http.watch import Watch, Watched
+from mooring.wire.base import WatchQuery
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ def routes(resource: Resource[Any]) -> list[Route]:
     found = [
         Route(
             method="GET", path=resource.path, operation=f"list{_plural(noun)}", tag=resource.kind.table,
-            says=f"A page of the {word}s you see", handle=_list(resource), query=ListQuery,
+            says=f"A page of the {word}s you see", handle=_list(resource), query=WatchQuery,
             answer=list_type(resource.reply),
         ),
         Route(
@@ -160,7 +161,11 @@ def action(
 
 def _list(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
-        query = call.asked(ListQuery)
+        query = call.asked(WatchQuery)
+        if query.watch:
+            seen_by = resource.kind.owner.kind if resource.kind.owner is not None else resource.kind
+            watched = Watched(kind=resource.kind, show=resource.show)
+            return await Watch(call, [seen_by], where={}, of=watched).answer(query)
         wanted = page_of(query, resource.kind.entity, resource.kind.searchable)
         async with call.app.database.reading() as tx:
             page = await resource.verbs.page(tx, call.actor, wanted)

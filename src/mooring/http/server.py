@@ -1,7 +1,9 @@
 """The API as one ASGI application: every route under one roof, one way in, one way to fail."""
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from mooring.app import App
+from mooring.audit.feed import Feed
 from mooring.base.errors import MooringError, NotKnown, Unavailable
 from mooring.base.ids import new_id
 from mooring.base.migrate import current, shipped
@@ -43,8 +46,19 @@ _PATTERNS = {route.path: re.compile(re.sub(r"{[^}]+}", "[^/]+", route.path)) for
 
 
 def application(app: App) -> Litestar:
-    """The application of one process."""
+    """The application of one process. While it lives it follows the record, for those who watch."""
+    feed = Feed(app.database)
+
+    @contextlib.asynccontextmanager
+    async def following(_: Litestar) -> AsyncGenerator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(feed.run())
+            yield
+            feed.stop()
+
     return Litestar(
+        state=State({"feed": feed}),
+        lifespan=[following],
         route_handlers=[*_health(app), _openapi(ROUTES), *(_handler(app, route) for route in ROUTES)],
         openapi_config=None,
         request_max_body_size=BODY_BYTES,

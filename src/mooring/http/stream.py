@@ -67,7 +67,8 @@ async def follow(
 
     Ends when `over` says so, or this process ends, and nothing is left to fetch.
     """
-    silent = 0.0
+    now = asyncio.get_running_loop().time
+    silent_since = now()
     with app.database.hints.waiting(*topics) as hint:
         while True:
             hint.clear()
@@ -75,7 +76,7 @@ async def follow(
             last = over is not None and await over()
             found = await fetch(after)
             for event in found:
-                after, silent = event.number, 0.0
+                after, silent_since = event.number, now()
                 yield event
             if found:
                 continue
@@ -84,7 +85,6 @@ async def follow(
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL):
                     await hint.wait()
-            silent += _POLL
-            if silent >= BEAT:
-                silent = 0.0
+            if now() - silent_since >= BEAT:
+                silent_since = now()
                 yield None

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from mooring.wire.base import Id, ListQuery
+from mooring.wire.base import Id, WatchQuery
 
 
 class ResourceEvent(Struct, kw_only=True):
@@ -21,9 +21,19 @@ class ResourceEvent(Struct, kw_only=True):
     action: str
     details: dict[str, Any]
     reason: str | None
+    # Its place in the order everyone reads; null for a moment after it was written.
+    number: int | None
 
 
-class EventQuery(ListQuery, kw_only=True, forbid_unknown_fields=True, rename={"order_by": "orderBy"}):
+class Change(Struct, kw_only=True):
+    """One change as it is watched. `object` is the resource as it is now: null when it is gone, or shown elsewhere."""
+
+    number: int
+    event: ResourceEvent
+    object: Any
+
+
+class EventQuery(WatchQuery, kw_only=True, forbid_unknown_fields=True, rename={"order_by": "orderBy"}):
     """Which events."""
 
     resource_id: Id | None = None

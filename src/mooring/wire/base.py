@@ -98,5 +98,11 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True, rename={"order
     ) = None
 
 
+class WatchQuery(ListQuery, kw_only=True, forbid_unknown_fields=True):
+    """Which page of a list, or with `watch` every change from now on, or from behind the number `after`."""
+
+    watch: bool = False
+
+
 class NoQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """No query parameters."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from mooring.wire.base import Id, ListQuery, Name, Prompt, RepoUrl, Resource, Seconds
+from mooring.wire.base import Id, Name, Prompt, RepoUrl, Resource, Seconds, WatchQuery
 
 SessionPhase = Literal[
     "created", "pending", "preparing", "running", "waiting", "pausing", "paused", "completed", "failed", "cancelled"
@@ -99,7 +99,7 @@ class Run(Resource, kw_only=True):
     ended_at: datetime | None
 
 
-class RunQuery(ListQuery, kw_only=True, forbid_unknown_fields=True):
+class RunQuery(WatchQuery, kw_only=True, forbid_unknown_fields=True):
     """Which runs; those of one session where it is named."""
 
     session_id: Id | None = None

@@ -1,0 +1,201 @@
+"""Watching: every change once, in order, for those who see it."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from mooring.access.actor import SYSTEM
+from mooring.app import App
+from mooring.audit import feed as feeds
+from mooring.audit import ledger, sequence
+from mooring.catalog.catalog import SKILLS
+from mooring.catalog.kinds import SKILL
+from mooring.http import watch
+from surfaces.people import Asker, join
+from surfaces.served import Heard, Served, serving, watching
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def served(app: App) -> AsyncGenerator[Served]:
+    async with serving(app) as server:
+        yield server
+
+
+async def take(stream: AsyncGenerator[Heard], count: int) -> list[Heard]:
+    async with asyncio.timeout(20):
+        return [await anext(stream) for _ in range(count)]
+
+
+async def test_a_change_is_told_with_what_it_changed_and_how_that_is_now(admin: Asker, served: Served) -> None:
+    async with watching(admin, served.url, "/skills?watch=true") as stream:
+        made = await admin.made("/skills", {"name": "a"})
+        await admin.made("/agents", {"name": "not watched"})
+        await admin.ask("PATCH", made["href"], {"name": "b"}, Audit_Reason="better")
+        await admin.ask("DELETE", made["href"])
+        heard = await take(stream, 3)
+    assert [change.name for change in heard] == ["create", "update", "delete"]
+    assert heard[1].data["event"]["reason"] == "better"
+    assert heard[1].data["event"]["details"] == {"before": {"name": "a"}, "after": {"name": "b"}}
+    assert heard[2].data["object"] is None
+    numbers = [change.number for change in heard]
+    assert numbers == sorted(set(numbers)) == [change.data["number"] for change in heard]
+    record = (await admin.get(f"/resource_events?resource_id={made['id']}&orderBy=number asc")).json()["items"]
+    assert [change.data["event"] for change in heard] == record
+
+
+async def test_parts_are_watched_through_the_events_of_their_owner(admin: Asker, served: Served) -> None:
+    async with watching(admin, served.url, "/workflow_skills?watch=true") as stream:
+        workflow = await admin.made("/workflows", {"name": "w"})
+        skill = await admin.made("/skills", {"name": "s"})
+        part = await admin.made("/workflow_skills", {"workflow_id": workflow["id"], "skill_id": skill["id"]})
+        [heard] = await take(stream, 1)
+    assert heard.data["event"]["resource_id"] == workflow["id"]
+    assert heard.data["event"]["details"]["after"]["skills"][0]["id"] == part["id"]
+
+
+async def test_one_is_told_of_what_one_sees_and_of_nothing_else(admin: Asker, served: Served) -> None:
+    mia = await join(admin, "mia")
+    async with (
+        watching(mia, served.url, "/groups?watch=true") as groups,
+        watching(mia, served.url, "/resource_events?watch=true") as everything,
+    ):
+        theirs = await admin.made("/groups", {"name": "theirs"})
+        await admin.made("/compute_instances", {"name": "x", "group_id": theirs["id"]})
+        mine = await mia.made("/groups", {"name": "mine"})
+        agent = await admin.made("/agents", {"name": "a"})
+        assert [change.data["object"]["id"] for change in await take(groups, 1)] == [mine["id"]]
+        assert [event.data["resource_id"] for event in await take(everything, 2)] == [mine["id"], agent["id"]]
+
+
+async def test_who_begins_behind_a_number_is_told_all_that_came_after_it(admin: Asker, served: Served) -> None:
+    for name in "abcde":
+        await admin.made("/skills", {"name": name})
+    async with watching(admin, served.url, "/skills?watch=true&after=0") as stream:
+        first = await take(stream, 5)
+    assert [change.data["object"]["name"] for change in first] == list("abcde")
+    async with watching(admin, served.url, "/skills?watch=true", last=first[2].number) as stream:
+        assert [change.data["object"]["name"] for change in await take(stream, 2)] == list("de")
+
+
+async def test_what_is_committed_late_is_numbered_late_and_not_lost(app: App, admin: Asker, served: Served) -> None:
+    async with watching(admin, served.url, "/skills?watch=true") as stream:
+        async with app.database.transaction() as late:
+            slow = await SKILLS.create(late, SYSTEM, {"name": "slow"})
+            quick = await admin.made("/skills", {"name": "quick"})
+            [first] = await take(stream, 1)
+        [second] = await take(stream, 1)
+    assert [first.data["event"]["resource_id"], second.data["event"]["resource_id"]] == [quick["id"], slow.id]
+    assert second.number == first.number + 1
+
+
+async def test_a_watcher_that_falls_behind_is_reset_and_goes_on_from_its_number(admin: Asker, served: Served) -> None:
+    served.feed.most = 5
+    big = "x" * 190_000
+    async with watching(admin, served.url, "/skills?watch=true") as stream:
+        for number in range(120):
+            await admin.made("/skills", {"name": str(number), "prompt": big})
+        async with asyncio.timeout(30):
+            heard = [change async for change in stream]
+    assert heard[-1].name == "reset"
+    assert len(heard) < 100
+    last = heard[-1].number
+    assert last == heard[-2].number
+    async with watching(admin, served.url, "/skills?watch=true", last=last) as stream:
+        rest = await take(stream, 120 - (len(heard) - 1))
+    names = [change.data["object"]["name"] for change in heard[:-1] + rest]
+    assert names == [str(number) for number in range(120)]
+
+
+async def test_a_watcher_whose_token_was_revoked_is_told_nothing_more(
+    admin: Asker, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ASK_AGAIN", 0.0)
+    made = await admin.made("/tokens", {"name": "short"})
+    async with watching(replace(admin, token=made["token"]), served.url, "/skills?watch=true") as stream:
+        await admin.ask("POST", f"{made['href']}/revoke")
+        await admin.made("/skills", {"name": "a"})
+        async with asyncio.timeout(20):
+            assert [change async for change in stream] == []
+
+
+@pytest.mark.parametrize("query", ["watch=true&page=2", "watch=true&search=name='a'", "watch=true&after=x", "watch=x"])
+async def test_what_does_not_go_with_watching_is_400(admin: Asker, served: Served, query: str) -> None:
+    async with httpx.AsyncClient(base_url=served.url) as client:
+        answer = await client.get(f"/api/mooring/v1/skills?{query}", headers={"Authorization": f"Bearer {admin.token}"})
+    assert answer.status_code == 400
+
+
+async def churn(app: App, count: int) -> None:
+    """Make changes, several at a time, as busily as the database takes them."""
+
+    async def some(name: str, number: int) -> None:
+        async with app.database.transaction() as tx:
+            row = await SKILLS.create(tx, SYSTEM, {"name": name})
+        for step in range(number - 1):
+            async with app.database.transaction() as tx:
+                row = await ledger.read(tx, SYSTEM, SKILL, row.id, lock=True)
+                await ledger.change(tx, SYSTEM, SKILL, row, {"prompt": str(step)})
+
+    await asyncio.gather(*(some(str(number), count // 4) for number in range(4)))
+
+
+async def faithful(asker: Asker, url: str, count: int, seed: int) -> list[int]:
+    """The numbers a watcher meets that hangs up again and again, and comes back with the last it saw."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable, no secret
+    met: list[int] = []
+    last = 0
+    while len(met) < count:
+        async with watching(asker, url, "/skills?watch=true&after=0", last=last or None) as stream:
+            for _ in range(chance.randint(1, max(2, count // 3))):
+                if len(met) == count:
+                    break
+                change = await anext(stream)
+                met.append(change.number)
+                last = change.number
+    return met
+
+
+@pytest.mark.parametrize(
+    ("watchers", "changes"),
+    [(8, 200), pytest.param(200, 20_000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
+)
+async def test_many_watchers_that_come_and_go_miss_nothing_and_see_nothing_twice(
+    app: App, admin: Asker, served: Served, watchers: int, changes: int
+) -> None:
+    async with app.database.reading() as tx:
+        before = await sequence.last(tx)
+    async with asyncio.timeout(1000), asyncio.TaskGroup() as tasks:
+        met = [tasks.create_task(faithful(admin, served.url, changes, seed)) for seed in range(watchers)]
+        tasks.create_task(churn(app, changes))
+    async with app.database.reading() as tx:
+        made = await tx.values(
+            int,
+            "SELECT n.number FROM event_numbers n JOIN resource_events e USING (seq) "
+            "WHERE e.resource_type = 'skill' ORDER BY 1",
+        )
+    assert made == list(range(before + 1, before + 1 + changes))
+    assert all(numbers.result() == made for numbers in met)
+
+
+async def test_a_watcher_goes_on_at_another_server_with_its_number(app: App, admin: Asker) -> None:
+    async with serving(app) as first, watching(admin, first.url, "/skills?watch=true") as stream:
+        await churn(app, 20)
+        seen = [change.number for change in await take(stream, 12)]
+    async with serving(app) as second, watching(admin, second.url, "/skills?watch=true", last=seen[-1]) as stream:
+        await churn(app, 20)
+        seen += [change.number for change in await take(stream, 28)]
+    assert seen == list(range(seen[0], seen[0] + 40))
+
+
+def test_a_ring_says_when_it_begins_after_what_is_asked_for() -> None:
+    unread: feeds.Feed = feeds.Feed(None)  # type: ignore[arg-type] - nothing is read
+    assert unread.after(0, 10) == []
+    unread.last = 7
+    assert unread.after(7, 10) == []
+    assert unread.after(6, 10) is None
