@@ -33,20 +33,20 @@ async def app(database: Database) -> AsyncIterator[App]:
     """A control plane's parts with the link served, in a data directory of its own."""
     settings = Settings(data=Path(tempfile.mkdtemp(prefix="mooring-link-")))
     with data_directory(settings):
-        app = open_app(settings, database, works=True)
-        config = uvicorn.Config(
-            link_application(app),
-            http=PeerProtocol,
-            uds=str(link_socket(settings)),
-            lifespan="on",
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(server.serve())
-            yield app
-            server.should_exit = True
+        async with open_app(settings, database, works=True) as app:
+            config = uvicorn.Config(
+                link_application(app),
+                http=PeerProtocol,
+                uds=str(link_socket(settings)),
+                lifespan="on",
+                log_config=None,
+                timeout_graceful_shutdown=1,
+            )
+            server = uvicorn.Server(config)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(server.serve())
+                yield app
+                server.should_exit = True
     rmtree(settings.data)
 
 
@@ -115,4 +115,4 @@ async def test_the_environment_is_given_until_it_was_received_and_never_after(ap
     assert await said(app, again) == ""
     async with app.database.transaction() as tx:
         report: Any = await runs.report_of(tx, again.id)
-    assert (report.outcome, "409" in report.reason) == ("failed", True)
+    assert (report.outcome, "not given twice" in report.reason) == ("failed", True)

@@ -55,3 +55,12 @@ class InstanceSecretMapping:
     secret_id: str
     expose_as_env: str | None
     expose_as_file: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposed:
+    """An exposure as a plan holds it: which secret, and as what. Never a value."""
+
+    secret_id: str
+    expose_as_env: str | None = None
+    expose_as_file: str | None = None

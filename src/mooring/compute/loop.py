@@ -14,7 +14,7 @@ from mooring.audit import ledger
 from mooring.base.db import Database, Tx
 from mooring.base.errors import Clash, Unavailable, Unfit
 from mooring.base.work import Applied, Loop, look_again
-from mooring.compute import runs, token
+from mooring.compute import deliveries, runs, token
 from mooring.compute.decide import Clear, Ensure, Go, Stop, Wait, decide
 from mooring.compute.drivers.base import CanWatch, Driver, Leaves, Limits, Network, Observed, RunId, RunSpec, State
 from mooring.compute.phases import TERMINAL, Report, Run, RunPhase
@@ -85,6 +85,14 @@ class Runs:
                 return Applied(again=_LOOK)
 
     async def _ensure(self, driver: Driver, run: Run) -> Applied:
+        try:
+            async with self.database.transaction() as tx:
+                await deliveries.owed(tx, run)
+        except deliveries.Withheld as error:
+            return _refused(run, error.reason)
+        except Clash:
+            # It has its secrets: an earlier try came that far, and the driver knows it.
+            log.info("a run that has its secrets is looked for again", run=run.id)
         declared = msgspec.convert(run.spec, Declared)
         spec = RunSpec(
             run=run.id,
@@ -141,6 +149,14 @@ async def _look(driver: Driver, run: RunId) -> Observed | None:
 def _go(run: RunId, phase: RunPhase, reason: str | None, exit_code: int | None) -> Applied:
     async def write(tx: Tx) -> None:
         await runs.go(tx, run, phase, reason=reason, exit_code=exit_code)
+
+    return Applied(write=write)
+
+
+def _refused(run: Run, reason: str) -> Applied:
+    async def write(tx: Tx) -> None:
+        await runs.refuse(tx, run.id, reason)
+        await runs.go(tx, run.id, RunPhase.FAILED, reason=reason)
 
     return Applied(write=write)
 

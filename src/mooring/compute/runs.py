@@ -125,15 +125,15 @@ async def assignment(tx: Tx, run_id: str) -> dict[str, Any]:
     return found
 
 
-async def still_owed(tx: Tx, run_id: str) -> None:
-    """Return while the run has not acknowledged its secrets. Raises Clash after: they are given until then alone."""
-    if await store.environment_received_at(tx, run_id) is not None:
-        raise Clash("the run has its environment already; it is not given twice", run=run_id)
-
-
 async def received(tx: Tx, run_id: str) -> None:
     """The run has its secrets."""
     await store.keep_received(tx, run_id)
+
+
+async def refuse(tx: Tx, run_id: str, reason: str) -> None:
+    """Record that a run was refused something, or somebody who claimed to be it; once in ten seconds for one reason."""
+    if await store.exists(tx, run_id) and not await store.refused_lately(tx, run_id, reason):
+        await ledger.record(tx, SYSTEM, RUN, run_id, "refuse", {"reason": reason})
 
 
 async def commands(tx: Tx, run_id: str, after: int) -> list[dict[str, Any]]:

@@ -25,3 +25,9 @@ def run_of(key: bytes, token: str) -> RunId | None:
         return None
     run = RunId(f"run_{ksuid}")
     return run if hmac.compare_digest(make(key, run).encode(), token.encode()) else None
+
+
+def claimed(token: str) -> RunId | None:
+    """The run this claims to be the token of, proven or not; for the record of what was refused."""
+    ksuid = token.removeprefix(_PREFIX).partition("_")[0]
+    return RunId(f"run_{ksuid}") if token.startswith(_PREFIX) and is_ksuid(ksuid) else None

@@ -1,10 +1,12 @@
 """The control plane's end of a run's link (docs/link.md), served on a unix socket to the runs of this machine."""
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import tempfile
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from litestar.response import File
 
 from mooring.app import App
 from mooring.base.errors import Clash, Denied, Missing, MooringError, NotKnown, Unavailable, Unfit
+from mooring.base.hidden import Hidden
 from mooring.compute import runs, token
+from mooring.compute.deliveries import Withheld
 from mooring.compute.drivers.base import Recognises
+from mooring.compute.live import Delivery
 from mooring.compute.loop import Declared
 from mooring.compute.phases import Report, Run
 from mooring.http.link_peer import process_of
@@ -63,20 +68,33 @@ def _refused(_: LinkRequest, error: MooringError) -> Response[dict[str, str]]:
 
 
 async def _run(request: LinkRequest) -> Run:
-    """The run whose token the request carries, if its runner asks. Raises NotKnown."""
+    """The run whose token the request carries, if its runner asks. Raises NotKnown; each refusal is an event."""
     app = _app(request)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     run_id = token.run_of(app.link_key, given) if scheme.lower() == "bearer" else None
     if run_id is None:
+        await _record(app, token.claimed(given), "a token that is not its own was used in its name")
         raise NotKnown("this is not the token of a run")
-    async with app.database.transaction() as tx:
-        run = await runs.served(tx, run_id)
+    try:
+        async with app.database.transaction() as tx:
+            run = await runs.served(tx, run_id)
+    except NotKnown:
+        await _record(app, run_id, "its token was used after its end")
+        raise
     driver = app.drivers.get(run.engine)
     # A token alone is not enough where the kernel says who calls: an agent that got hold of one is not the runner.
     if driver is None or (isinstance(driver, Recognises) and not driver.recognises(run.id, process_of(request))):
         log.warning("a call with the token of a run did not come from its runner", run=run.id, path=request.url.path)
+        await _record(app, run_id, "its token was used by another process than its runner")
         raise NotKnown("this is not the runner of the run whose token this is")
     return run
+
+
+async def _record(app: App, run_id: str | None, reason: str) -> None:
+    """Leave an event of a refusal, where there is such a run."""
+    if run_id is not None:
+        async with app.database.transaction() as tx:
+            await runs.refuse(tx, run_id, reason)
 
 
 def _app(request: LinkRequest) -> App:
@@ -93,12 +111,28 @@ async def assignment(request: LinkRequest) -> dict[str, Any]:
 
 
 @get("/link/v1/environment")
-async def environment(request: LinkRequest) -> dict[str, Any]:
+async def environment(request: LinkRequest) -> dict[str, dict[str, str]]:
     """The secrets the run may use, until it has them."""
-    run = await _run(request)
-    async with _app(request).database.transaction() as tx:
-        await runs.still_owed(tx, run.id)
-    return {"variables": {}, "files": {}}
+    app, run = _app(request), await _run(request)
+    delivery = Delivery(
+        database=app.database,
+        vaults=app.vaults,
+        clock=app.clock,
+        wait=timedelta(seconds=app.settings.vault_wait),
+    )
+    try:
+        given = await delivery.environment(run)
+    except Clash:
+        await _record(app, run.id, "it asked for its secrets again after it had received them")
+        raise
+    except Withheld as error:
+        await _record(app, run.id, error.reason)
+        raise
+    return {"variables": _coded(given.variables), "files": _coded(given.files)}
+
+
+def _coded(values: Mapping[str, Hidden]) -> dict[str, str]:
+    return {name: base64.b64encode(value.reveal()).decode() for name, value in values.items()}
 
 
 @post("/link/v1/environment/received", status_code=204)

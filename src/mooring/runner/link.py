@@ -31,6 +31,16 @@ class Answered(Exception):
     def __init__(self, status: int, path: str, body: bytes) -> None:
         super().__init__(f"{path} was answered with {status}: {body[:300].decode('utf-8', 'replace')}")
         self.status = status
+        self.body = body
+
+    @property
+    def reason(self) -> str:
+        """What the control plane says, where it says it in the agreed form."""
+        try:
+            reason = json.loads(self.body)["reason"]
+        except (ValueError, KeyError, TypeError):
+            return str(self)
+        return str(reason)
 
 
 class Link:

@@ -153,6 +153,11 @@ async def discard(tx: Tx, vault: str, secret_id: str) -> None:
         tx.hint("vault_leftovers")
 
 
+async def hold(tx: Tx, secret_ids: list[str]) -> None:
+    """Keep these secrets as they are until the transaction ends."""
+    await store.lock(tx, secret_ids)
+
+
 async def _reserve(tx: Tx, vault: str, secret_id: str) -> None:
     if not await store.note(tx, vault, secret_id, seconds=_STORING_SECONDS):
         raise Unavailable(f"an older value of this secret is still being removed from the vault {vault}; try again")

@@ -15,7 +15,7 @@ from mooring.base.db import Database, Tx
 from mooring.base.errors import MooringError, Unfit
 from mooring.base.git import Mirrors
 from mooring.base.work import Applied, Loop
-from mooring.compute import runs
+from mooring.compute import deliveries, runs
 from mooring.compute.drivers.base import Driver, Leaves
 from mooring.compute.phases import TERMINAL as RUN_TERMINAL
 from mooring.compute.phases import Report, Run
@@ -83,7 +83,7 @@ class Sessions:
     async def _make_run(self, tx: Tx, session: Session, prepared: Prepared) -> None:
         asked = prepared.plan.request.instance
         limits = {"cpus": asked.cpus, "memory": asked.memory, "pids": asked.pids, "disk": asked.disk}
-        await runs.create(
+        run = await runs.create(
             tx,
             SYSTEM,
             place=self.place,
@@ -98,6 +98,7 @@ class Sessions:
             session_id=session.id,
             compute_instance_id=asked.id,
         )
+        await deliveries.promise(tx, run.id, asked.exposures, on_behalf_of=await store.started_by(tx, session.id))
 
     async def _go(
         self, session: Session, run: Run | None, report: Report | None, phase: SessionPhase, reason: str | None

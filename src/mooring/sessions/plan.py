@@ -14,6 +14,7 @@ import msgspec
 
 from mooring.base.errors import Unfit
 from mooring.base.giturl import GitSource, parse
+from mooring.compute.entities import Exposed
 
 ACP_COMMANDS = {
     "opencode": ("opencode", "acp"),
@@ -65,9 +66,11 @@ class AskedTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedInstance:
-    """`id` is None for the default instance. Units: cores, bytes, processes, bytes, seconds."""
+    """`id` is None for the default instance, which has no group and exposes nothing. Units: cores, bytes, processes,
+    bytes, seconds."""
 
     id: str | None = None
+    group_id: str | None = None
     name: str = "default"
     engine: str = "local"
     image: str = "host"
@@ -79,6 +82,7 @@ class AskedInstance:
     timeout: float | None = None
     network: str = "none"
     network_allow: tuple[str, ...] = ()
+    exposures: tuple[Exposed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

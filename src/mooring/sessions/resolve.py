@@ -7,6 +7,9 @@ from mooring.base.errors import Unfit
 from mooring.catalog import workflows
 from mooring.catalog.catalog import AGENTS, SKILLS, TASKS
 from mooring.catalog.entities import Agent, Skill, Task
+from mooring.compute import deliveries
+from mooring.compute import exposures as exposed
+from mooring.compute.entities import Exposed
 from mooring.compute.instances import INSTANCES
 from mooring.sessions.entities import PermissionPolicy, Session
 from mooring.sessions.plan import AskedAgent, AskedInstance, AskedSkill, AskedTask, Request
@@ -84,13 +87,19 @@ def _task(task: Task, continue_on_failure: bool) -> AskedTask:  # noqa: FBT001 -
 
 
 async def _instance(tx: Tx, actor: Actor, session: Session) -> AskedInstance:
-    """The instance the session runs on; the default one when it names none. Raises Denied, Missing."""
+    """The instance the session runs on; the default one when it names none. Raises Denied, Missing, Withheld."""
     if session.compute_instance_id is None:
         return AskedInstance()
     found = await INSTANCES.read(tx, actor, session.compute_instance_id)
     await require(tx, actor, Permission.OPERATE, INSTANCES.kind, found)
+    exposures = [
+        Exposed(secret_id=one.secret_id, expose_as_env=one.expose_as_env, expose_as_file=one.expose_as_file)
+        for one in (await exposed.of(tx, [found.id]))[found.id]
+    ]
+    await deliveries.check(tx, found.id, exposures)
     return AskedInstance(
         id=found.id,
+        group_id=found.group_id,
         name=found.name,
         engine=found.engine,
         image=found.image_name,
@@ -102,4 +111,5 @@ async def _instance(tx: Tx, actor: Actor, session: Session) -> AskedInstance:
         timeout=found.timeout,
         network=found.network,
         network_allow=tuple(found.network_allow),
+        exposures=tuple(exposures),
     )

@@ -78,7 +78,7 @@ async def start(tx: Tx, actor: Actor, session_id: str, *, longest: float) -> Ses
         raise Clash(f"the session was started already; it is {session.phase}", phase=session.phase)
     request = await resolve(tx, actor, session, longest=longest)
     plans.check(request)
-    await store.keep_request(tx, session.id, request)
+    await store.keep_request(tx, session.id, request, started_by=actor.user_id)
     await store.make_tasks(tx, session.id, [task.name for task in request.tasks])
     changes = {"phase": SessionPhase.PENDING, "started_at": datetime.now(UTC)}
     started = await ledger.change(tx, actor, SESSIONS.kind, session, changes, verb="start")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mooring.base.db import Tx
-from mooring.compute.entities import InstanceSecretMapping
+from mooring.compute.entities import Exposed, InstanceSecretMapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,4 +44,65 @@ async def of(tx: Tx, instance_ids: Sequence[str]) -> list[InstanceSecretMapping]
         "WHERE compute_instance_id = ANY($1) AND deleted_at IS NULL "
         "ORDER BY created_at, id",
         list(instance_ids),
+    )
+
+
+# --- what runs get ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What a run may get by its plan, whether it has it, and whether who it is for is still let in."""
+
+    exposures: tuple[Exposed, ...]
+    received: bool
+    for_nobody: bool
+
+
+async def promise(tx: Tx, run_id: str, exposures: Sequence[Exposed], on_behalf_of: str | None) -> None:
+    """Note what the run may get, and for whom it is made."""
+    await tx.run(
+        "UPDATE run_links SET exposures = $2, on_behalf_of = $3 WHERE run_id = $1",
+        run_id,
+        list(exposures),
+        on_behalf_of,
+    )
+
+
+async def owed(tx: Tx, run_id: str, *, lock: bool = False) -> Owed | None:
+    """What the run was promised; with `lock`, nobody else gives it out until the transaction ends."""
+    if lock:
+        await tx.run("SELECT 1 FROM run_links WHERE run_id = $1 FOR UPDATE", run_id)
+    return await tx.row(
+        Owed,
+        "SELECT l.exposures, l.environment_received_at IS NOT NULL AS received, "
+        "l.on_behalf_of IS NOT NULL AND (u.id IS NULL OR u.disabled_at IS NOT NULL) AS for_nobody "
+        "FROM run_links l LEFT JOIN users u ON u.id = l.on_behalf_of AND u.deleted_at IS NULL WHERE l.run_id = $1",
+        run_id,
+    )
+
+
+async def granted(tx: Tx, instance_id: str | None, secret_ids: Sequence[str]) -> list[str]:
+    """Those of the secrets that the instance's group may use now; the grants are kept until the transaction ends."""
+    return await tx.values(
+        str,
+        "SELECT g.secret_id FROM group_secrets g JOIN compute_instances c ON c.group_id = g.group_id "
+        "JOIN secrets s ON s.id = g.secret_id "
+        "WHERE c.id = $1 AND c.deleted_at IS NULL AND s.deleted_at IS NULL AND g.secret_id = ANY($2) "
+        "ORDER BY g.secret_id FOR SHARE OF g",
+        instance_id,
+        list(secret_ids),
+    )
+
+
+async def delivered(tx: Tx, run_id: str, secret_id: str, *, secret_version: int, vault_version: str) -> None:
+    """Note which version the run got."""
+    await tx.run(
+        "INSERT INTO secret_deliveries (run_id, secret_id, secret_version, vault_version) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (run_id, secret_id) DO UPDATE "
+        "SET secret_version = excluded.secret_version, vault_version = excluded.vault_version, delivered_at = now()",
+        run_id,
+        secret_id,
+        secret_version,
+        vault_version,
     )

@@ -33,10 +33,6 @@ async def keep_report(tx: Tx, run_id: str, said: Report) -> None:
     await tx.run("UPDATE run_links SET report = $2 WHERE run_id = $1 AND report IS NULL", run_id, said)
 
 
-async def environment_received_at(tx: Tx, run_id: str) -> datetime | None:
-    return await tx.value(datetime, "SELECT environment_received_at FROM run_links WHERE run_id = $1", run_id)
-
-
 async def keep_received(tx: Tx, run_id: str) -> None:
     await tx.run(
         "UPDATE run_links SET environment_received_at = now() WHERE run_id = $1 AND environment_received_at IS NULL",
@@ -85,6 +81,24 @@ async def append_logs(tx: Tx, run_id: str, rows: Sequence[tuple[int, datetime, s
 async def last_log(tx: Tx, run_id: str) -> int:
     """The number of the last log entry, 0 when there is none."""
     return await tx.value(int, "SELECT coalesce(max(number), 0) FROM run_logs WHERE run_id = $1", run_id) or 0
+
+
+async def exists(tx: Tx, run_id: str) -> bool:
+    """Whether there is or was such a run."""
+    return bool(await tx.value(bool, "SELECT EXISTS (SELECT 1 FROM runs WHERE id = $1)", run_id))
+
+
+async def refused_lately(tx: Tx, run_id: str, reason: str) -> bool:
+    """Whether the same refusal stands in the record since ten seconds: who asks without end does not fill it."""
+    return bool(
+        await tx.value(
+            bool,
+            "SELECT EXISTS (SELECT 1 FROM resource_events WHERE resource_id = $1 AND action = 'run.refuse' "
+            "AND details ->> 'reason' = $2 AND timestamp > now() - interval '10 seconds')",
+            run_id,
+            reason,
+        )
+    )
 
 
 async def of_session(tx: Tx, session_id: str) -> Run | None:

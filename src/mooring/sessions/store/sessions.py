@@ -16,8 +16,18 @@ ACTIVE = """
 """Every session that was started and is not over."""
 
 
-async def keep_request(tx: Tx, session_id: str, request: Request) -> None:
-    await tx.run("INSERT INTO session_plans (session_id, request) VALUES ($1, $2)", session_id, request)
+async def keep_request(tx: Tx, session_id: str, request: Request, *, started_by: str | None) -> None:
+    await tx.run(
+        "INSERT INTO session_plans (session_id, request, started_by) VALUES ($1, $2, $3)",
+        session_id,
+        request,
+        started_by,
+    )
+
+
+async def started_by(tx: Tx, session_id: str) -> str | None:
+    """The user who started the session."""
+    return await tx.value(str, "SELECT started_by FROM session_plans WHERE session_id = $1", session_id)
 
 
 async def keep_plan(tx: Tx, session_id: str, plan: Plan) -> None:

@@ -1,0 +1,96 @@
+"""Secrets in sessions: given to the runs that may have them, once, and to nothing else."""
+
+import base64
+
+import pytest
+
+from e2e.plane import Json, Plane
+
+pytestmark = pytest.mark.slow
+
+CANARY = "s3cr3t-canary-7f1c"
+
+
+def machine(plane: Plane, name: str, **instance: object) -> tuple[Json, Json]:
+    group = plane.call("POST", "/groups", {"name": name})
+    return group, plane.call("POST", "/compute_instances", {"name": "small", "group_id": group["id"], **instance})
+
+
+def secret(plane: Plane, name: str, value: bytes, group: Json, instance: Json, *where: str) -> Json:
+    """A secret granted to the group and exposed to its instance: a path is a file, a word a variable."""
+    body = {"name": name, "value": base64.b64encode(value).decode(), "encoding": "base64"}
+    made = plane.call("POST", "/secrets", body)
+    plane.call("PUT", f"/groups/{group['id']}/available_secrets/{made['id']}")
+    for one in where:
+        exposed = {"expose_as_file" if one.startswith("/") else "expose_as_env": one}
+        ids = {"compute_instance_id": instance["id"], "secret_id": made["id"]}
+        plane.call("POST", "/instance_secret_mappings", {**ids, **exposed})
+    return made
+
+
+def events(plane: Plane, resource: str, action: str) -> list[Json]:
+    found = plane.call("GET", f"/resource_events?resource_id={resource}&size=1000")["items"]
+    return [event for event in reversed(found) if event["action"] == action]
+
+
+def run_of(plane: Plane, session: str) -> Json:
+    return plane.call("GET", f"/runs?session_id={session}")["items"][0]
+
+
+def test_a_session_gets_its_secrets_as_variables_and_files(plane: Plane) -> None:
+    group, instance = machine(plane, "gets")
+    value = b"line one\nline \xff two \0 end\n"
+    text = secret(plane, "text", CANARY.encode(), group, instance, "TOKEN", "API_TOKEN")
+    blob = secret(plane, "blob", value, group, instance, "/run/secrets/blob", "/run/secrets/deep/er/blob")
+    session = plane.run(
+        f"""
+        test "$TOKEN" = {CANARY} && test "$API_TOKEN" = {CANARY}
+        test "$(sha256sum < /run/secrets/blob)" = "$(sha256sum < /run/secrets/deep/er/blob)"
+        printf 'line one\\nline \\377 two \\000 end\\n' | cmp - /run/secrets/blob
+        test "$(stat -c '%a %F' /run/secrets/blob)" = '400 regular file'
+        test "$(stat -f -c %T /run/secrets/blob)" = tmpfs
+        """,
+        compute_instance_id=instance["id"],
+    )
+    assert session["phase"] == "completed", plane.transcript(session["id"])
+    run = run_of(plane, session["id"])
+    for made, names in ((text, ["TOKEN", "API_TOKEN"]), (blob, ["/run/secrets/blob", "/run/secrets/deep/er/blob"])):
+        [event] = events(plane, made["id"], "secret.expose")
+        told = event["details"]
+        assert (told["run_id"], told["session_id"], told["secret_version"]) == (run["id"], session["id"], 1)
+        assert told["as"] == names
+
+
+def test_a_grant_that_was_taken_back_stops_the_next_start_at_once(plane: Plane) -> None:
+    group, instance = machine(plane, "revoked")
+    made = secret(plane, "revoked", CANARY.encode(), group, instance, "TOKEN")
+    plane.call("DELETE", f"/groups/{group['id']}/available_secrets/{made['id']}")
+    workflow = plane.workflow(["true"])
+    body = {"workflow_id": workflow, "compute_instance_id": instance["id"], "start": True}
+    refused = plane.call("POST", "/sessions", body, status=403)
+    assert made["id"] in refused["reason"]
+    assert events(plane, made["id"], "secret.expose") == []
+
+
+def test_the_default_instance_gets_nothing(plane: Plane) -> None:
+    session = plane.run('test -z "$(env | grep -i token)"; test ! -e /run/secrets')
+    assert session["phase"] == "completed"
+
+
+def test_a_value_no_variable_can_hold_fails_the_run_with_what_to_do(plane: Plane) -> None:
+    group, instance = machine(plane, "nul")
+    secret(plane, "nul", b"a\0b-canary", group, instance, "TOKEN")
+    session = plane.run("true", compute_instance_id=instance["id"])
+    assert session["phase"] == "failed"
+    assert "holds a NUL byte" in session["reason"]
+    assert "expose it as a file" in session["reason"]
+    [event] = events(plane, run_of(plane, session["id"])["id"], "run.refuse")
+    assert "NUL" in event["details"]["reason"]
+
+
+def test_sixty_four_kibibytes_fit_into_a_variable_and_a_file(plane: Plane) -> None:
+    group, instance = machine(plane, "large")
+    secret(plane, "large", b"z" * 65536, group, instance, "LARGE", "/run/secrets/large")
+    session = plane.run('test ${#LARGE} = 65536; test "$(wc -c < /run/secrets/large)" = 65536',
+                        compute_instance_id=instance["id"])  # fmt: skip
+    assert session["phase"] == "completed", plane.transcript(session["id"])
