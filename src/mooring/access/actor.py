@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mooring.access.rules import RULES, Asker, Family, GroupRole, PlatformRole, Rule, Subject, holds
+from mooring.access.rules import BY_GROUP, RULES, Asker, Family, GroupRole, PlatformRole, Rule, Subject, holds
 from mooring.base.errors import Denied
 
 
@@ -16,6 +16,11 @@ class Permission(StrEnum):
     CHANGE = "change"
     OPERATE = "operate"
     GRANT = "grant"
+
+
+def rules_of(permission: Permission, family: Family) -> tuple[Rule, ...]:
+    """The rules that allow it, in the order in which they are named."""
+    return RULES[family].get(permission.value, ())
 
 
 READ_SCOPE, WRITE_SCOPE = "read", "write"
@@ -54,9 +59,16 @@ class Actor:
         """The first rule that allows it, or None."""
         if permission is not Permission.READ and WRITE_SCOPE not in self.scopes:
             return None
-        rules = RULES[of.family].get(permission.value, ())
-        who = Asker(user_id=self.user_id, role=self.role, groups=self.groups)
-        return next((rule for rule in rules if holds(rule, who, of)), None)
+        return next((rule for rule in rules_of(permission, of.family) if holds(rule, self._asker, of)), None)
+
+    def through(self, rule: Rule, *, of: Subject) -> frozenset[str]:
+        """The groups through which a rule holds; none for rules that ask no group."""
+        least = BY_GROUP.get(rule)
+        return frozenset() if least is None else self._asker.ranks(least, of)
+
+    @property
+    def _asker(self) -> Asker:
+        return Asker(user_id=self.user_id, role=self.role, groups=self.groups)
 
     def may(self, permission: Permission, *, of: Subject) -> bool:
         """Whether it is allowed."""
@@ -68,7 +80,7 @@ class Actor:
             return
         if permission is not Permission.READ and WRITE_SCOPE not in self.scopes:
             raise Denied("this token may only read; use one with the scope 'write'")
-        allowed = ", ".join(RULES[of.family].get(permission.value, ())) or "nobody"
+        allowed = ", ".join(rules_of(permission, of.family)) or "nobody"
         raise Denied(f"you may not {permission.value} this {of.family.value}; allowed: {allowed}")
 
 

@@ -26,6 +26,7 @@ class Family(StrEnum):
     GROUP = "group"
     COMPUTE = "compute instance"
     SESSION = "session"
+    RUN = "run"
     FILESYSTEM = "filesystem"
     SECRET = "secret"  # noqa: S105 - the word, not a secret
 
@@ -52,9 +53,10 @@ class Asker:
     role: PlatformRole
     groups: Mapping[str, GroupRole]
 
-    def ranks(self, least: GroupRole, of: Subject) -> bool:
-        """Whether one of the resource's groups gives at least this role."""
-        return any(_RANK[self.groups[group]] >= _RANK[least] for group in of.groups & self.groups.keys())
+    def ranks(self, least: GroupRole, of: Subject) -> frozenset[str]:
+        """Those of the resource's groups that give at least this role."""
+        shared = of.groups & self.groups.keys()
+        return frozenset(group for group in shared if _RANK[self.groups[group]] >= _RANK[least])
 
 
 class Rule(StrEnum):
@@ -79,10 +81,17 @@ _HOLDS: Mapping[Rule, Callable[[Asker, Subject], bool]] = {
     _R.CREATOR: lambda who, of: who.user_id is not None and who.user_id == of.created_by,
     _R.ASSIGNEE: lambda who, of: who.user_id is not None and who.user_id == of.assigned_to,
     _R.THEMSELVES: lambda who, of: who.user_id is not None and who.user_id == of.user,
-    _R.VIEWER: lambda who, of: who.ranks(GroupRole.VIEWER, of),
-    _R.OPERATOR: lambda who, of: who.ranks(GroupRole.OPERATOR, of),
-    _R.OWNER: lambda who, of: who.ranks(GroupRole.OWNER, of),
+    _R.VIEWER: lambda who, of: bool(who.ranks(GroupRole.VIEWER, of)),
+    _R.OPERATOR: lambda who, of: bool(who.ranks(GroupRole.OPERATOR, of)),
+    _R.OWNER: lambda who, of: bool(who.ranks(GroupRole.OWNER, of)),
 }
+
+BY_GROUP: Mapping[Rule, GroupRole] = {
+    _R.VIEWER: GroupRole.VIEWER,
+    _R.OPERATOR: GroupRole.OPERATOR,
+    _R.OWNER: GroupRole.OWNER,
+}
+"""The rules that hold through a group, and the least role they take there."""
 
 
 def holds(rule: Rule, who: Asker, of: Subject) -> bool:
@@ -122,6 +131,11 @@ RULES: Mapping[Family, Mapping[str, tuple[Rule, ...]]] = {
         "read": (_R.ADMIN, _R.AUDITOR, _R.CREATOR, _R.ASSIGNEE, _R.VIEWER),
         "create": (_R.ADMIN, _R.MEMBER),
         "change": (_R.ADMIN, _R.CREATOR, _R.OPERATOR),
+        "operate": (_R.ADMIN, _R.CREATOR, _R.ASSIGNEE, _R.OPERATOR),
+    },
+    Family.RUN: {
+        "read": (_R.ADMIN, _R.AUDITOR, _R.CREATOR, _R.ASSIGNEE, _R.VIEWER),
+        "create": (_R.ADMIN, _R.OPERATOR),
         "operate": (_R.ADMIN, _R.CREATOR, _R.ASSIGNEE, _R.OPERATOR),
     },
     Family.FILESYSTEM: {

@@ -71,6 +71,8 @@ class Kind(Generic[T]):
     refers: "Mapping[str, Kind[Any]]" = field(default_factory=dict[str, "Kind[Any]"])
     # Selects the ids of the groups the row $1 belongs to or was granted to; for the access rules.
     groups: LiteralString | None = None
+    # Selects created_by and assigned_to of the row $1 as the access rules take them, where they are another row's.
+    held_by: LiteralString | None = None
     # The column that names its one group, for kinds that have one: who may make one is asked of that group.
     group: str | None = None
     # The columns that say whose it is, and to whom it is assigned; for the access rules.

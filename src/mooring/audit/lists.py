@@ -18,6 +18,10 @@ from mooring.base.page import Order, Wanted, cursor
 T = TypeVar("T")
 
 
+ONE = Wanted(size=1, after=())
+"""The first row alone, uncounted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
     """A page; `total` where pages have numbers, `next` while there is more."""

@@ -1,7 +1,7 @@
 """The verbs every kind has, written once: a kind's description says what they check, write and record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from mooring.access.actor import Actor, Permission, Subject
@@ -100,15 +100,23 @@ class Verbs(Generic[T]):
 async def require(tx: Tx, actor: Actor, permission: Permission, kind: Kind[T], row: T) -> None:
     """Return when the actor may do this with the row. Raises Denied, naming who may."""
     # Most are allowed whatever the groups: those are asked for last.
-    if not actor.may(permission, of=_subject(kind, row, frozenset())):
+    if kind.held_by is not None or not actor.may(permission, of=_subject(kind, row, frozenset())):
         actor.require(permission, of=await subject(tx, kind, row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    created_by: str | None
+    assigned_to: str | None
 
 
 async def subject(tx: Tx, kind: Kind[T], row: T) -> Subject:
     """What the access rules need to know of a row."""
     identifier: str = getattr(row, "id")  # noqa: B009 - every kind has one; T does not say so
     groups = await tx.values(str, kind.groups, identifier) if kind.groups is not None else []
-    return _subject(kind, row, frozenset(groups))
+    own = _subject(kind, row, frozenset(groups))
+    held = await tx.row(_Held, kind.held_by, identifier) if kind.held_by is not None else None
+    return own if held is None else replace(own, created_by=held.created_by, assigned_to=held.assigned_to)
 
 
 def _subject_to_be(kind: Kind[Any], actor: Actor, values: Mapping[str, Any]) -> Subject:

@@ -98,7 +98,7 @@ RUN = Kind(
     table="runs",
     prefix="run",
     entity=Run,
-    family=Family.COMPUTE,
+    family=Family.RUN,
     written=(
         "compute_instance_id", "session_id", "engine", "phase", "wanted", "reason", "exit_code", "started_at",
         "ended_at", "spec",
@@ -117,6 +117,10 @@ RUN = Kind(
     groups="""
         SELECT c.group_id FROM runs r LEFT JOIN sessions s ON s.id = r.session_id
         JOIN compute_instances c ON c.id = coalesce(r.compute_instance_id, s.compute_instance_id) WHERE r.id = $1
+    """,
+    held_by="""
+        SELECT coalesce(s.created_by_user_id, r.created_by_user_id) AS created_by, s.assigned_user_id AS assigned_to
+        FROM runs r LEFT JOIN sessions s ON s.id = r.session_id WHERE r.id = $1
     """,
     label="id",
 )  # fmt: skip

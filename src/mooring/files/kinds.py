@@ -55,6 +55,10 @@ FILESYSTEM_VERSION = Kind(
         SELECT g.group_id FROM group_filesystems g JOIN filesystem_versions v ON v.filesystem_id = g.filesystem_id
         WHERE v.id = $1
     """,
+    held_by="""
+        SELECT f.created_by_user_id AS created_by, NULL::text AS assigned_to
+        FROM filesystem_versions v JOIN filesystems f ON f.id = v.filesystem_id WHERE v.id = $1
+    """,
     used_by=(
         Use(table="compute_instances", column="filesystem_version_id"),
         Use(table="filesystems", column="current_version_id"),

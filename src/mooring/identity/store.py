@@ -39,6 +39,31 @@ async def bearer(tx: Tx, digest: bytes) -> Bearer | None:
     return await tx.row(Bearer, _BEARER, digest)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a user is: role, roles in groups, whether it is let in."""
+
+    role: PlatformRole
+    groups: dict[str, GroupRole]
+    disabled: bool
+
+
+async def standing(tx: Tx, user_id: str) -> Standing | None:
+    """What a living user is."""
+    return await tx.row(Standing, _STANDING, user_id)
+
+
+_STANDING = """
+SELECT users.role, users.disabled_at IS NOT NULL AS disabled,
+    coalesce(
+        (SELECT jsonb_object_agg(m.group_id, m.role) FROM group_members m JOIN groups g ON g.id = m.group_id
+            WHERE m.user_id = users.id AND g.deleted_at IS NULL),
+        '{}'
+    ) AS groups
+FROM users WHERE users.id = $1 AND users.deleted_at IS NULL
+"""
+
+
 async def keep_use(tx: Tx, token_id: str, at: datetime) -> None:
     await tx.run(
         "INSERT INTO token_uses AS uses (token_id, used_at) VALUES ($1, $2) "

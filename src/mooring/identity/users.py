@@ -1,13 +1,14 @@
 """The verbs of users."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mooring.access.actor import SYSTEM, Actor, Permission, PlatformRole
 from mooring.audit import ledger
 from mooring.audit.verbs import Verbs, require
 from mooring.base.db import Tx
-from mooring.base.errors import Clash
+from mooring.base.errors import Clash, Missing
 from mooring.identity import store, tokens
 from mooring.identity.entities import User
 from mooring.identity.kinds import USER
@@ -62,6 +63,23 @@ async def enable(tx: Tx, actor: Actor, user_id: str) -> User:
     user = await USERS.read(tx, actor, user_id, lock=True)
     await require(tx, actor, Permission.CHANGE, USER, user)
     return await ledger.change(tx, actor, USER, user, {"disabled_at": None}, verb="enable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """A user as the access rules take it, with a token that may do everything; and whether it is let in at all."""
+
+    actor: Actor
+    disabled: bool
+
+
+async def stand(tx: Tx, user_id: str) -> Stand:
+    """How a user stands. Raises Missing."""
+    found = await store.standing(tx, user_id)
+    if found is None:
+        raise Missing(f"there is no user {user_id[:80]!r}", kind="user", id=user_id[:80])
+    actor = Actor(user_id=user_id, role=found.role, groups=found.groups)
+    return Stand(actor=actor, disabled=found.disabled)
 
 
 async def _keep_an_admin(tx: Tx, before: User) -> None:

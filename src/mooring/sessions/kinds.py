@@ -42,6 +42,20 @@ ARTIFACT = Kind(
     entity=Artifact,
     family=Family.SESSION,
     written=("session_id", "name", "size", "sha256", "blob_key", "withheld"),
-    visible="EXISTS (SELECT 1 FROM sessions s WHERE s.id = t.session_id AND"
-    " {user} IN (s.created_by_user_id, s.assigned_user_id))",
+    # An artifact is seen by those who see its session.
+    visible="""
+        EXISTS (
+            SELECT 1 FROM sessions s LEFT JOIN compute_instances c ON c.id = s.compute_instance_id
+            WHERE s.id = t.session_id
+                AND ({user} IN (s.created_by_user_id, s.assigned_user_id) OR c.group_id = ANY({groups}))
+        )
+    """,
+    groups="""
+        SELECT c.group_id FROM artifacts a JOIN sessions s ON s.id = a.session_id
+        JOIN compute_instances c ON c.id = s.compute_instance_id WHERE a.id = $1
+    """,
+    held_by="""
+        SELECT s.created_by_user_id AS created_by, s.assigned_user_id AS assigned_to
+        FROM artifacts a JOIN sessions s ON s.id = a.session_id WHERE a.id = $1
+    """,
 )
