@@ -79,6 +79,28 @@ async def watching(
             await heard.aclose()
 
 
+@contextlib.asynccontextmanager
+async def numbers(asker: Asker, url: str, path: str, *, last: int | None = None) -> AsyncGenerator[AsyncGenerator[int]]:
+    """The numbers alone, read from a bare socket: for many watchers and changes."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    asked = f"GET {BASE}{path} HTTP/1.1\r\nHost: mooring\r\nAuthorization: Bearer {asker.token}\r\n"
+    asked += "" if last is None else f"Last-Event-ID: {last}\r\n"
+    writer.write(f"{asked}\r\n".encode())
+
+    async def met() -> AsyncGenerator[int]:
+        async for line in reader:
+            if line.startswith(b"id: "):
+                yield int(line[4:])
+
+    found = met()
+    try:
+        yield found
+    finally:
+        await found.aclose()
+        writer.transport.abort()
+
+
 async def _heard(lines: Any) -> AsyncGenerator[Heard]:
     held: dict[str, str] = {}
     async for line in lines:

@@ -16,7 +16,7 @@ from mooring.catalog.catalog import SKILLS
 from mooring.catalog.kinds import SKILL
 from mooring.http import watch
 from surfaces.people import Asker, join
-from surfaces.served import Heard, Served, serving, watching
+from surfaces.served import Heard, Served, numbers, serving, watching
 
 pytestmark = pytest.mark.slow
 
@@ -151,13 +151,12 @@ async def faithful(asker: Asker, url: str, count: int, seed: int) -> list[int]:
     met: list[int] = []
     last = 0
     while len(met) < count:
-        async with watching(asker, url, "/skills?watch=true&after=0", last=last or None) as stream:
+        async with numbers(asker, url, "/skills?watch=true&after=0", last=last or None) as stream:
             for _ in range(chance.randint(1, max(2, count // 3))):
                 if len(met) == count:
                     break
-                change = await anext(stream)
-                met.append(change.number)
-                last = change.number
+                last = await anext(stream)
+                met.append(last)
     return met
 
 

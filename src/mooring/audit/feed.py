@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import msgspec
@@ -27,6 +27,7 @@ class Feed:
         self.most = most
         self._ring: deque[tuple[NumberedEvent, int]] = deque()
         self._bytes = 0
+        self._written: dict[str, dict[int, bytes]] = {}
         self._more = asyncio.Event()
         self._stopped = False
         self.begun = asyncio.Event()
@@ -64,6 +65,18 @@ class Feed:
         skipped = number + 1 - first
         return [event for event, _ in islice(self._ring, skipped, skipped + most)]
 
+    def written(self, form: str) -> dict[int, bytes]:
+        """Events as they are sent to those who see everything, by number, in one form (a kind's, or the record's)."""
+        return self._written.setdefault(form, {})
+
+    def keep(self, held: dict[int, bytes], made: Mapping[int, bytes]) -> None:
+        """Keep what was written for others; only of events the ring holds, and as long as it does."""
+        first = self.last - len(self._ring) + 1
+        for number, text in made.items():
+            if number >= first:
+                held[number] = text
+                self._bytes += len(text)
+
     async def wait(self, number: int, seconds: float) -> None:
         """Return when there is something behind the number, or after so long."""
         more = self._more
@@ -85,10 +98,16 @@ class Feed:
             self._bytes += size
         if found:
             self.last = found[-1].number
-            while len(self._ring) > self.most or self._bytes > MOST_BYTES:
-                self._bytes -= self._ring.popleft()[1]
+            while self._ring and (len(self._ring) > self.most or self._bytes > MOST_BYTES):
+                self._drop()
             self._wake()
         return found
+
+    def _drop(self) -> None:
+        event, size = self._ring.popleft()
+        self._bytes -= size
+        for held in self._written.values():
+            self._bytes -= len(held.pop(event.number, b""))
 
     def _wake(self) -> None:
         # Everyone who waits holds the old one; who comes later gets the new one.

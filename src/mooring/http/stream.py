@@ -26,23 +26,26 @@ class Event:
     name: str
     data: object
 
+    def written(self) -> bytes:
+        """The event as it is sent."""
+        data = msgspec.json.encode(self.data)
+        return b"id: %d\nevent: %s\ndata: %s\n\n" % (self.number, self.name.encode(), data)
 
-def sse(events: AsyncIterator[Event | None]) -> Answer:
-    """The events as they come; None is a sign of life."""
+
+def sse(events: AsyncIterator[Event | bytes | None]) -> Answer:
+    """The events as they come, several at once where they are written already; None is a sign of life."""
     headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
     return Answer(stream=_written(events), media=EVENTS, headers=headers)
 
 
-async def _written(events: AsyncIterator[Event | None]) -> AsyncIterator[bytes]:
+async def _written(events: AsyncIterator[Event | bytes | None]) -> AsyncIterator[bytes]:
     # At once, so that the client knows it is listened to.
     yield b": open\n\n"
     async for event in events:
-        yield b": beat\n\n" if event is None else _line(event)
-
-
-def _line(event: Event) -> bytes:
-    data = msgspec.json.encode(event.data)
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.number, event.name.encode(), data)
+        if event is None:
+            yield b": beat\n\n"
+        else:
+            yield event if isinstance(event, bytes) else event.written()
 
 
 def last_number(call: Call, *, after: int | None = None) -> int:

@@ -81,7 +81,7 @@ class Watch:
             raise BadRequest("after: with watch it is the number of an event, as the stream gave it", field="after")
         return int(query.after)
 
-    async def _stream(self, number: int) -> AsyncIterator[Event | None]:
+    async def _stream(self, number: int) -> AsyncIterator[Event | bytes | None]:
         feed, live = self._feed, False
         while not feed.stopped:
             found = feed.after(number, _BATCH)
@@ -95,8 +95,9 @@ class Watch:
                 live = True
             if not await self._still_known(found):
                 return
-            for event in await self._told(found):
-                yield event
+            told = await self._told(found)
+            if told:
+                yield b"".join(told)
             if found:
                 number = found[-1].number
             else:
@@ -117,14 +118,25 @@ class Watch:
                 return False
         return True
 
-    async def _told(self, found: Sequence[NumberedEvent]) -> list[Event]:
+    async def _told(self, found: Sequence[NumberedEvent]) -> list[bytes]:
         wanted = [event for event in found if self._wants(event)]
         if not wanted:
             return []
-        if not self._actor.sees.everything:
-            async with self._call.app.database.reading() as tx:
-                seen = await events.seen(tx, self._actor, self._kinds, [event.id for event in wanted])
-            wanted = [event for event in wanted if event.id in seen]
+        if self._actor.sees.everything:
+            return await self._shared(wanted)
+        async with self._call.app.database.reading() as tx:
+            seen = await events.seen(tx, self._actor, self._kinds, [event.id for event in wanted])
+        return [event.written() for event in await self._shaped([event for event in wanted if event.id in seen])]
+
+    async def _shared(self, wanted: Sequence[NumberedEvent]) -> list[bytes]:
+        """The same for everybody who sees everything: written once, and kept as long as the ring holds the event."""
+        held = self._feed.written(self._of.kind.table if self._of is not None else "")
+        missing = [event for event in wanted if event.number not in held]
+        made = {event.number: event.written() for event in await self._shaped(missing)} if missing else {}
+        self._feed.keep(held, made)
+        return [made[event.number] if event.number in made else held[event.number] for event in wanted]
+
+    async def _shaped(self, wanted: Sequence[NumberedEvent]) -> list[Event]:
         if self._of is None:
             return [Event(number=event.number, name="ResourceEvent", data=shown(event)) for event in wanted]
         return await self._changes(self._of, self._actor, wanted)
