@@ -128,7 +128,10 @@ INSERTS: dict[str, LiteralString] = {
     "compute_instances": "INSERT INTO compute_instances (id, name, group_id) VALUES ($1, $2, $3)",
     "filesystems": "INSERT INTO filesystems (id, name, created_by_user_id) VALUES ($1, $2, $3)",
     "group_filesystems": "INSERT INTO group_filesystems (group_id, filesystem_id) VALUES ($1, $2)",
-    "secrets": "INSERT INTO secrets (id, name, created_by_user_id, vault, vault_id, vault_version) VALUES ($1, $2, $3, 'local', $2, '1')",
+    "secrets": """
+        INSERT INTO secrets (id, name, created_by_user_id, vault, vault_id, vault_version)
+        VALUES ($1, $2, $3, 'local', $2, '1')
+    """,
     "group_secrets": "INSERT INTO group_secrets (group_id, secret_id) VALUES ($1, $2)",
     "filesystem_versions": """
         INSERT INTO filesystem_versions (id, filesystem_id, created_by_user_id, number, source, s3_archive_bucket,
