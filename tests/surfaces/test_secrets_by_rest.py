@@ -11,6 +11,7 @@ from mooring.base.db import Database
 from mooring.base.work import Applied
 from mooring.secrets.loop import Secrets
 from mooring.secrets.store import secrets as store
+from surfaces.machines import Machine, events, machine, value_of
 from surfaces.people import Asker, join
 from vaults.loopback import Trouble, WorkOS, forms
 
@@ -22,14 +23,8 @@ async def kept(asker: Asker, name: str = "token", **fields: object) -> dict[str,
     return await asker.made("/secrets", {"name": name, "value": TEXT, **fields})
 
 
-async def value_of(app: App, secret: dict[str, Any]) -> bytes:
-    opened = await app.vaults.vault(secret["vault"]).read(secret["vault_id"])
-    return opened.value.reveal()
-
-
-async def events(admin: Asker, secret: dict[str, Any]) -> list[str]:
-    found = (await admin.get(f"/resource_events?resource_id={secret['id']}")).json()["items"]
-    return [event["action"] for event in reversed(found)]
+async def actions(admin: Asker, secret: dict[str, Any]) -> list[str]:
+    return [event["action"] for event in await events(admin, secret["id"])]
 
 
 async def work(app: App) -> None:
@@ -61,7 +56,7 @@ async def test_a_secret_is_kept_and_its_value_is_in_no_answer(admin: Asker, app:
         assert answer.status_code == 200
         assert all(form not in answer.content for form in forms(CANARY))
     assert await value_of(app, secret) == CANARY
-    assert await events(admin, secret) == ["secret.create"]
+    assert await actions(admin, secret) == ["secret.create"]
 
 
 BYTES = (
@@ -133,7 +128,7 @@ async def test_a_new_value_is_a_new_version_with_one_event(admin: Asker, app: Ap
     renewed = await admin.ask("POST", f"/secrets/{secret['id']}/versions", {"value": "second"}, Audit_Reason="leaked")
     assert renewed.json()["secret_version"] == 2
     assert await value_of(app, secret) == b"second"
-    assert await events(admin, secret) == ["secret.create", "secret.renew"]
+    assert await actions(admin, secret) == ["secret.create", "secret.renew"]
     stale = await admin.ask("POST", f"/secrets/{secret['id']}/versions", {"value": "third"}, If_Match='"1"')
     assert stale.status_code == 412
     assert await value_of(app, secret) == b"second"
@@ -198,28 +193,13 @@ async def test_who_was_granted_a_secret_may_use_but_not_change_it(admin: Asker, 
 # --- exposures ---
 
 
-async def machine(asker: Asker, name: str = "builders") -> tuple[dict[str, Any], dict[str, Any]]:
-    group = await asker.made("/groups", {"name": name})
-    return group, await asker.made("/compute_instances", {"name": "small", "group_id": group["id"]})
-
-
-async def grant(asker: Asker, group: dict[str, Any], secret: dict[str, Any]) -> None:
-    answer = await asker.ask("PUT", f"/groups/{group['id']}/available_secrets/{secret['id']}")
-    assert answer.status_code == 200
-
-
-async def expose(asker: Asker, instance: dict[str, Any], secret: dict[str, Any], **where: str) -> Any:
-    body = {"compute_instance_id": instance["id"], "secret_id": secret["id"], **where}
-    return await asker.ask("POST", "/instance_secret_mappings", body)
-
-
 async def test_a_granted_secret_is_exposed_under_several_names_and_shown_with_the_instance(admin: Asker) -> None:
     secret = await kept(admin)
-    group, instance = await machine(admin)
-    await grant(admin, group, secret)
+    small = await machine(admin)
+    await small.grant(secret)
     for where in ({"expose_as_env": "TOKEN"}, {"expose_as_env": "API_TOKEN"}, {"expose_as_file": "/run/secrets/token"}):
-        assert (await expose(admin, instance, secret, **where)).status_code == 201
-    shown = (await admin.get(f"/compute_instances/{instance['id']}")).json()
+        assert (await small.expose(secret, **where)).status_code == 201
+    shown = (await admin.get(f"/compute_instances/{small.instance['id']}")).json()
     assert [one["expose_as_env"] or one["expose_as_file"] for one in shown["exposures"]] == [
         "TOKEN", "API_TOKEN", "/run/secrets/token",
     ]  # fmt: skip
@@ -227,23 +207,23 @@ async def test_a_granted_secret_is_exposed_under_several_names_and_shown_with_th
 
 async def test_what_the_group_was_not_granted_is_refused_and_recorded(admin: Asker) -> None:
     secret = await kept(admin)
-    _, instance = await machine(admin)
-    answer = await expose(admin, instance, secret, expose_as_env="TOKEN")
+    small = await machine(admin)
+    answer = await small.expose(secret, expose_as_env="TOKEN")
     assert answer.status_code == 403
     assert "was not granted" in answer.json()["reason"]
-    assert (await admin.get(f"/compute_instances/{instance['id']}")).json()["exposures"] == []
-    [event] = (await admin.get(f"/resource_events?resource_id={instance['id']}")).json()["items"][:1]
+    assert (await admin.get(f"/compute_instances/{small.instance['id']}")).json()["exposures"] == []
+    [event] = (await admin.get(f"/resource_events?resource_id={small.instance['id']}")).json()["items"][:1]
     assert (event["action"], event["details"]["secret_id"]) == ("compute_instance.refuse", secret["id"])
 
 
 async def test_another_groups_secret_is_not_there_for_who_does_not_see_it_and_that_is_recorded(admin: Asker) -> None:
     mia = await join(admin, "mia")
     secret = await kept(admin)
-    _, instance = await machine(mia)
-    answer = await expose(mia, instance, secret, expose_as_env="TOKEN")
+    small = await machine(mia)
+    answer = await small.expose(secret, expose_as_env="TOKEN")
     assert answer.status_code == 422
     assert "there is no secret" in answer.json()["reason"]
-    events = (await mia.get(f"/resource_events?resource_id={instance['id']}")).json()["items"]
+    events = (await mia.get(f"/resource_events?resource_id={small.instance['id']}")).json()["items"]
     assert events[0]["action"] == "compute_instance.refuse"
 
 
@@ -260,41 +240,39 @@ ELSEWHERE = (
 
 async def test_reserved_and_unfit_names_are_refused(admin: Asker) -> None:
     secret = await kept(admin)
-    group, instance = await machine(admin)
-    await grant(admin, group, secret)
+    small = await machine(admin)
+    await small.grant(secret)
     both = {"expose_as_env": "A", "expose_as_file": "/run/secrets/a"}
     unfit = [{"expose_as_env": name} for name in RESERVED] + [{"expose_as_file": path} for path in ELSEWHERE]
     for where in ({}, both, *unfit):
-        answer = await expose(admin, instance, secret, **where)
+        answer = await small.expose(secret, **where)
         assert answer.status_code in (400, 422), where
         assert "expose_as" in answer.json()["reason"], where
-    assert (await admin.get(f"/compute_instances/{instance['id']}")).json()["exposures"] == []
+    assert (await admin.get(f"/compute_instances/{small.instance['id']}")).json()["exposures"] == []
 
 
 async def test_a_variable_or_file_has_one_meaning_in_an_instance(admin: Asker) -> None:
     secret = await kept(admin)
-    group = await admin.made("/groups", {"name": "builders"})
-    body = {"name": "small", "group_id": group["id"], "environment": {"MODE": "fast"}}
-    instance = await admin.made("/compute_instances", body)
-    await grant(admin, group, secret)
-    assert (await expose(admin, instance, secret, expose_as_env="TOKEN")).status_code == 201
-    assert (await expose(admin, instance, secret, expose_as_env="TOKEN")).status_code == 409
-    assert (await expose(admin, instance, secret, expose_as_env="MODE")).status_code == 409
-    assert (await expose(admin, instance, secret, expose_as_file="/run/secrets/a")).status_code == 201
-    assert (await expose(admin, instance, secret, expose_as_file="/run/secrets/a/b")).status_code == 409
-    one = f"/compute_instances/{instance['id']}"
+    small = await machine(admin, environment={"MODE": "fast"})
+    await small.grant(secret)
+    assert (await small.expose(secret, expose_as_env="TOKEN")).status_code == 201
+    assert (await small.expose(secret, expose_as_env="TOKEN")).status_code == 409
+    assert (await small.expose(secret, expose_as_env="MODE")).status_code == 409
+    assert (await small.expose(secret, expose_as_file="/run/secrets/a")).status_code == 201
+    assert (await small.expose(secret, expose_as_file="/run/secrets/a/b")).status_code == 409
+    one = f"/compute_instances/{small.instance['id']}"
     assert (await admin.ask("PATCH", one, {"environment": {"TOKEN": "plain"}})).status_code == 409
 
 
 async def test_an_instance_does_not_carry_its_exposures_into_a_group_without_the_grant(admin: Asker) -> None:
     secret = await kept(admin)
-    group, instance = await machine(admin)
+    small = await machine(admin)
     other = await admin.made("/groups", {"name": "others"})
-    await grant(admin, group, secret)
-    await expose(admin, instance, secret, expose_as_env="TOKEN")
-    one = f"/compute_instances/{instance['id']}"
+    await small.grant(secret)
+    await small.expose(secret, expose_as_env="TOKEN")
+    one = f"/compute_instances/{small.instance['id']}"
     assert (await admin.ask("PATCH", one, {"group_id": other["id"]})).status_code == 403
-    await grant(admin, other, secret)
+    await Machine(asker=admin, group=other, instance=small.instance).grant(secret)
     assert (await admin.ask("PATCH", one, {"group_id": other["id"]})).status_code == 200
 
 
@@ -303,14 +281,16 @@ async def test_an_instance_does_not_carry_its_exposures_into_a_group_without_the
 
 async def test_a_secret_in_use_stays_and_one_that_is_not_goes_with_its_value(admin: Asker, app: App) -> None:
     secret = await kept(admin)
-    group, instance = await machine(admin)
-    await grant(admin, group, secret)
-    exposure = (await expose(admin, instance, secret, expose_as_env="TOKEN")).json()
+    small = await machine(admin)
+    await small.grant(secret)
+    exposure = (await small.expose(secret, expose_as_env="TOKEN")).json()
     refused = await admin.ask("DELETE", f"/secrets/{secret['id']}")
     assert refused.status_code == 409
-    assert instance["id"] in refused.json()["details"]["used_by"]
+    assert small.instance["id"] in refused.json()["details"]["used_by"]
     assert (await admin.ask("DELETE", f"/instance_secret_mappings/{exposure['id']}")).status_code == 204
-    assert (await admin.ask("DELETE", f"/groups/{group['id']}/available_secrets/{secret['id']}")).status_code == 200
+    assert (
+        await admin.ask("DELETE", f"/groups/{small.group['id']}/available_secrets/{secret['id']}")
+    ).status_code == 200
     assert (await admin.ask("DELETE", f"/secrets/{secret['id']}")).status_code == 204
     assert (await admin.get(f"/secrets/{secret['id']}")).status_code == 404
     await work(app)
@@ -344,7 +324,7 @@ async def test_a_secret_moves_there_and_back_and_leaves_nothing_behind(
     await work(both)
     assert await value_of(both, back) == CANARY
     assert workos_server.objects == {}
-    assert await events(admin, secret) == ["secret.create", "secret.move", "secret.move"]
+    assert await actions(admin, secret) == ["secret.create", "secret.move", "secret.move"]
 
 
 async def test_a_value_whose_row_was_never_written_is_removed(admin: Asker, both: App, workos_server: WorkOS) -> None:

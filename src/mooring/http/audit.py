@@ -12,13 +12,13 @@ from mooring.http.listing import envelope, list_type, page_of
 from mooring.http.route import Answer, Route
 from mooring.http.watch import Watch, shown
 from mooring.identity.kinds import GROUP, TOKEN, USER
-from mooring.secrets.kinds import SECRET
+from mooring.secrets.kinds import SECRET, VAULT_ROTATION
 from mooring.sessions.kinds import ARTIFACT, SESSION
 from mooring.wire.audit import EventQuery, ResourceEvent
 
 RECORDED: tuple[Kind[Any], ...] = (
     USER, GROUP, TOKEN, AGENT, SKILL, TASK, WORKFLOW, COMPUTE_INSTANCE, FILESYSTEM, FILESYSTEM_VERSION, SECRET,
-    SESSION, RUN, ARTIFACT,
+    SESSION, RUN, ARTIFACT, VAULT_ROTATION,
 )  # fmt: skip
 """The kinds events are of. Ordered parts and exposures are told of in the events of their owners."""
 

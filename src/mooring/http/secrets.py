@@ -3,19 +3,26 @@
 import base64
 import binascii
 
+import msgspec
+
+from mooring.audit.verbs import Verbs
 from mooring.base.db import Tx
 from mooring.base.errors import Unfit
 from mooring.base.hidden import Hidden
+from mooring.compute import usage
 from mooring.http.call import Call
 from mooring.http.errors import Malformed
+from mooring.http.listing import whole
 from mooring.http.once import once
 from mooring.http.resource import Resource, action, answer, routes
 from mooring.http.route import Answer, Route
-from mooring.secrets import secrets
-from mooring.secrets.entities import Secret
+from mooring.secrets import rotations, secrets
+from mooring.secrets.entities import LOCAL, Secret
+from mooring.secrets.kinds import VAULT_ROTATION as VAULT_ROTATION_KIND
 from mooring.secrets.live import warnings
 from mooring.wire import secrets as wire
 
+VAULT_ROTATION = Resource(verbs=Verbs(kind=VAULT_ROTATION_KIND), reply=wire.VaultRotation, changes=False, deletes=False)
 SECRET = Resource(verbs=secrets.SECRETS, reply=wire.Secret, edit=wire.EditSecret, delete=secrets.delete)
 
 
@@ -86,6 +93,60 @@ def _with_warnings(told: Answer, said: list[str]) -> Answer:
     return Answer(status=told.status, body=wire.KeptSecret(**fields, warnings=said), headers=told.headers)
 
 
+async def _usage(call: Call) -> Answer:
+    async with call.app.database.reading() as tx:
+        found = await usage.usage(tx, call.actor, call.path["id"])
+    return Answer(
+        body=wire.SecretUsage(
+            kind="SecretUsage",
+            secret_id=call.path["id"],
+            groups=msgspec.convert(found.groups, list[wire.SecretGroup], from_attributes=True),
+            exposures=msgspec.convert(found.exposures, list[wire.SecretExposure], from_attributes=True),
+            deliveries=msgspec.convert(found.deliveries, list[wire.SecretDelivery], from_attributes=True),
+        )
+    )
+
+
+async def _vaults(call: Call) -> Answer:
+    vaults = call.app.vaults
+    told = call.actor.sees.everything
+    states = await vaults.states() if told else dict.fromkeys(sorted(vaults.vaults))
+    items = [
+        wire.VaultState(
+            name=_named(name),
+            first=name == vaults.first,
+            usable=reason is None if told else None,
+            reason=reason,
+            keys=await _keys(call) if told and name == LOCAL else None,
+        )
+        for name, reason in states.items()
+    ]
+    return Answer(body=whole(wire.VaultList, items))
+
+
+def _named(name: str) -> wire.Vault:
+    return msgspec.convert(name, wire.Vault)
+
+
+async def _keys(call: Call) -> list[wire.VaultKey]:
+    vault = call.app.vaults.with_keys()
+    uses = {use.key_id: use.count for use in await vault.uses()}
+    active = vault.active_key
+    return [
+        wire.VaultKey(id=key_id, active=key_id == active, values=uses.get(key_id, 0)) for key_id in {active: 0, **uses}
+    ]
+
+
+async def _rotate(call: Call) -> Answer:
+    """A new key first, then the row: without it nothing is lost, a key that wraps nothing yet stays in the keyring."""
+    rotations.require_keeper(call.actor)
+    vault = call.app.vaults.with_keys()
+    given = await call.decode(wire.RotateVault)
+    key_id = vault.renew_key() if given.new_key else vault.active_key
+    async with call.app.database.transaction() as tx:
+        return await answer(VAULT_ROTATION, tx, call, await rotations.begin(tx, call.actor, key_id), status=201)
+
+
 def _value(text: str, encoding: wire.Encoding) -> Hidden:
     """The bytes of a value. Raises Unfit, which does not quote it."""
     try:
@@ -111,6 +172,21 @@ ROUTES: list[Route] = [
         method="POST", path="/secrets/{id}/move", operation="moveSecret", tag="secrets",
         says="Move a secret's value into another vault", handle=_move, body=wire.MoveSecret, answer=wire.Secret,
         refuses=(404, 409, 412, 422, 503), headers=("If-Match", "Audit-Reason"),
+    ),
+    Route(
+        method="GET", path="/secrets/{id}/usage", operation="usageOfSecret", tag="secrets",
+        says="Who can use a secret, and which runs got which version of it", handle=_usage, answer=wire.SecretUsage,
+        refuses=(404,),
+    ),
+    Route(
+        method="GET", path="/vaults", operation="listVaults", tag="vaults", says="The vaults that are set up",
+        handle=_vaults, answer=wire.VaultList,
+    ),
+    *routes(VAULT_ROTATION),
+    Route(
+        method="POST", path="/vault_rotations", operation="createVaultRotation", tag="vault_rotations",
+        says="Change the embedded vault's key: every value is wrapped anew, none is opened to do so", handle=_rotate,
+        body=wire.RotateVault, answer=wire.VaultRotation, status=201, refuses=(409, 503), headers=("Audit-Reason",),
     ),
     action(SECRET, "check", says="Look for a registered secret in its vault again", verb=_check),
 ]  # fmt: skip

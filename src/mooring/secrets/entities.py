@@ -52,3 +52,25 @@ class Kept:
     vault: str
     vault_id: str
     vault_version: str
+
+
+class RotationPhase(StrEnum):
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultRotation:
+    """A change of the embedded vault's key: how many values it moved to the key, and the secrets that did not open."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    created_by_user_id: str | None
+    key_id: str
+    phase: RotationPhase
+    done: int
+    broken: tuple[str, ...]
+    ended_at: datetime | None

@@ -3,7 +3,7 @@
 from mooring.access.rules import Family
 from mooring.audit.kinds import COMMON, Kind, Use
 from mooring.base import fields
-from mooring.secrets.entities import Secret
+from mooring.secrets.entities import Secret, VaultRotation
 
 SECRET = Kind(
     name="secret",
@@ -28,3 +28,16 @@ SECRET = Kind(
         Use(table="group_secrets", column="secret_id", living="TRUE", shows="group_id"),
     ),
 )  # fmt: skip
+
+VAULT_ROTATION = Kind(
+    name="vault_rotation",
+    table="vault_rotations",
+    prefix="vrt",
+    entity=VaultRotation,
+    family=Family.SECRET,
+    written=("key_id", "phase", "done", "broken", "ended_at"),
+    # Seen by who sees everything.
+    visible="FALSE",
+    searchable=("key_id", "phase", "done", "ended_at", *COMMON),
+    label="key_id",
+)

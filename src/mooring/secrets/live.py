@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from mooring.access.actor import Actor
 from mooring.base.db import Database
-from mooring.base.errors import Clash, Unavailable, Unfit
+from mooring.base.errors import Clash, MooringError, Unavailable, Unfit
 from mooring.base.hidden import Hidden
 from mooring.base.ids import new_id
 from mooring.secrets import secrets
-from mooring.secrets.entities import SHORTEST_MASKED, Kept, Secret
+from mooring.secrets.entities import LOCAL, SHORTEST_MASKED, Kept, Secret
 from mooring.secrets.errors import OtherVersion
-from mooring.secrets.vaults.base import Vault, checked
+from mooring.secrets.vaults.base import HasKeys, Vault, checked
 
 # Longer than the patience of any vault, shorter than a value may stand without a row.
 _LONGEST = 120.0
@@ -43,6 +43,25 @@ class Vaults:
             there = ", ".join(sorted(self.vaults))
             raise Unfit(f"vault: there is no vault {name!r} here; there are: {there}", field="vault", vault=name)
         return found
+
+    def with_keys(self) -> HasKeys:
+        """The vault whose keys Mooring keeps."""
+        found = self.vaults[LOCAL]
+        assert isinstance(found, HasKeys), "the embedded vault has keys"
+        return found
+
+    async def states(self) -> dict[str, str | None]:
+        """Why each vault cannot be used now; None: it can."""
+        names = sorted(self.vaults)
+        return dict(zip(names, await asyncio.gather(*(self._state(name) for name in names)), strict=True))
+
+    async def _state(self, name: str) -> str | None:
+        try:
+            async with _bounded(name):
+                await self.vaults[name].check()
+        except MooringError as error:
+            return error.reason
+        return None
 
     @contextlib.asynccontextmanager
     async def storing(self, actor: Actor, vault: str | None, value: Hidden) -> AsyncGenerator[Kept]:

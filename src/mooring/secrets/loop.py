@@ -9,11 +9,12 @@ from mooring.audit import ledger
 from mooring.base.db import Database, Tx
 from mooring.base.errors import MooringError, Unavailable, Unfit
 from mooring.base.work import Applied, Loop, forget
-from mooring.secrets import secrets
+from mooring.secrets import rotations, secrets
 from mooring.secrets.entities import SecretPhase
 from mooring.secrets.errors import NoSuchValue, VaultAway, VaultBroken, VaultRefuses
 from mooring.secrets.kinds import SECRET
 from mooring.secrets.live import Vaults
+from mooring.secrets.store import rotations as rotation_store
 from mooring.secrets.store import secrets as store
 
 _LOOK_AGAIN = timedelta(seconds=30)
@@ -32,6 +33,13 @@ class Secrets:
         return (
             Loop(name=secrets.CHECK_LOOP, ready=store.UNLOOKED, step=self.look, wakes=("secrets",)),
             Loop(name=_SWEEP, ready=store.DUE, step=self.sweep, wakes=("vault_leftovers",)),
+            Loop(
+                name=rotations.LOOP,
+                ready=rotation_store.RUNNING,
+                step=self.rotate,
+                wakes=("vault_rotations",),
+                at_once=1,
+            ),
         )
 
     async def look(self, identifier: str) -> Applied:
@@ -63,6 +71,12 @@ class Secrets:
             await forget(tx, _SWEEP, identifier)
 
         return Applied(write=write)
+
+    async def rotate(self, identifier: str) -> Applied:
+        """Carry out one change of the embedded vault's key; what an earlier try did is done."""
+        vault = self.vaults.with_keys()
+        rewrapped = await vault.rewrap()
+        return Applied(write=lambda tx: rotations.end(tx, identifier, done=rewrapped.done, broken=rewrapped.broken))
 
 
 def _unread(identifier: str, error: MooringError, phase: SecretPhase, again: timedelta) -> Applied:

@@ -121,3 +121,48 @@ class SecretUsage(Struct, kw_only=True):
     groups: list[SecretGroup]
     exposures: list[SecretExposure]
     deliveries: list[SecretDelivery]
+
+
+class VaultKey(Struct, kw_only=True):
+    """A key of the embedded vault, by its id, and how many values it wraps."""
+
+    id: str
+    active: bool
+    values: int
+
+
+class VaultRotation(Resource, kw_only=True):
+    """A change of the embedded vault's key: how many values it moved to it, and the secrets that did not open."""
+
+    key_id: str
+    phase: Literal["running", "completed", "failed"]
+    done: int
+    broken: list[Id]
+    ended_at: datetime | None
+
+
+class RotateVault(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to wrap with: a fresh key, or (`new_key` false) the active one, where keys are given from outside."""
+
+    new_key: bool = True
+
+
+class VaultState(Struct, kw_only=True):
+    """A vault. `first`: new values go there. Who sees everything is told whether it works, and of its keys."""
+
+    name: Vault
+    first: bool
+    usable: bool | None
+    reason: str | None
+    keys: list[VaultKey] | None
+
+
+class VaultList(Struct, kw_only=True):
+    """Every vault that is set up."""
+
+    kind: str
+    page: int
+    size: int
+    total: int
+    items: list[VaultState]
+    next: str | None = None

@@ -17,9 +17,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyUse:
-    """How many values a key wraps."""
-
+class _Use:
     key_id: str
     count: int
 
@@ -88,8 +86,9 @@ async def rewrap(tx: Tx, row: Sealed, *, key_id: str, wrapped_key: bytes) -> boo
     )
 
 
-async def uses(tx: Tx) -> list[KeyUse]:
-    """Every key that wraps something."""
-    return await tx.rows(
-        KeyUse, "SELECT key_id, count(*) AS count FROM vault_values GROUP BY key_id ORDER BY count(*) DESC, key_id"
+async def uses(tx: Tx) -> list[tuple[str, int]]:
+    """Every key that wraps something, and how much."""
+    found = await tx.rows(
+        _Use, "SELECT key_id, count(*) AS count FROM vault_values GROUP BY key_id ORDER BY count(*) DESC, key_id"
     )
+    return [(use.key_id, use.count) for use in found]

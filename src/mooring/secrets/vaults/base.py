@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mooring.base.errors import Unfit
 from mooring.base.hidden import Hidden
@@ -60,6 +60,44 @@ class Vault(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """How many values a key wraps."""
+
+    key_id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrapped:
+    """What a rotation came to: how many values it moved to the active key, and which of them do not open."""
+
+    done: int
+    broken: tuple[str, ...]
+
+
+@runtime_checkable
+class HasKeys(Protocol):
+    """A vault whose keys Mooring keeps."""
+
+    @property
+    def active_key(self) -> str:
+        """The id of the key that wraps what is written now."""
+        ...
+
+    def renew_key(self) -> str:
+        """Make a fresh key the active one. Its id. Raises Clash where keys are not ours to make."""
+        ...
+
+    async def uses(self) -> list[KeyUse]:
+        """How many values each key wraps."""
+        ...
+
+    async def rewrap(self) -> Rewrapped:
+        """Wrap everything with the active key. May be stopped and repeated at any point."""
         ...
 
 

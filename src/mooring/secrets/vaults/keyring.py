@@ -177,6 +177,6 @@ class GivenKeys:
 
     def add(self) -> Keyring:
         raise Clash(
-            "the local vault's keys are given by MOORING_VAULT_KEY; put the new key before the old one there, restart, "
-            "and rotate again"
+            "the local vault's keys are given by MOORING_VAULT_KEY: put the new key before the old one there, restart, "
+            "then `moor vault rotate --given`"
         )

@@ -5,7 +5,6 @@ bound to `v1|<secret id>|<version>`: a row copied to another id or number does n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mooring.base import cipher
 from mooring.base.db import Database
@@ -13,20 +12,12 @@ from mooring.base.errors import Unavailable
 from mooring.base.hidden import Hidden
 from mooring.secrets.errors import NoSuchValue, OtherVersion, VaultAway, VaultBroken
 from mooring.secrets.store import values as store
-from mooring.secrets.store.values import KeyUse, Sealed
-from mooring.secrets.vaults.base import Opened, Stored, checked
+from mooring.secrets.store.values import Sealed
+from mooring.secrets.vaults.base import KeyUse, Opened, Rewrapped, Stored, checked
 from mooring.secrets.vaults.keyring import Keyring, Keys
 
 _BATCH = 100
 _LARGEST_VERSION = (1 << 31) - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrapped:
-    """What a rotation came to: how many values it moved to the active key, and which of them do not open."""
-
-    done: int
-    broken: tuple[str, ...]
 
 
 class LocalVault:
@@ -114,7 +105,7 @@ class LocalVault:
     async def uses(self) -> list[KeyUse]:
         """How many values each key wraps."""
         async with self._database.transaction() as tx:
-            return await store.uses(tx)
+            return [KeyUse(key_id=key_id, count=count) for key_id, count in await store.uses(tx)]
 
     async def rewrap(self) -> Rewrapped:
         """Wrap every data key that an older key wraps with the active one.

@@ -1,0 +1,34 @@
+"""The verb of usage: who can use a secret, and who did."""
+
+from dataclasses import dataclass
+
+from mooring.access.actor import Actor, Permission
+from mooring.audit.verbs import subject
+from mooring.base.db import Tx
+from mooring.compute.store import usage as store
+from mooring.compute.store.usage import SecretDelivery, SecretExposure, SecretGroup
+from mooring.secrets.kinds import SECRET
+from mooring.secrets.secrets import SECRETS
+
+MOST = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Of one secret; the newest 1,000 deliveries."""
+
+    groups: list[SecretGroup]
+    exposures: list[SecretExposure]
+    deliveries: list[SecretDelivery]
+
+
+async def usage(tx: Tx, actor: Actor, secret_id: str) -> Usage:
+    """Everything to who may grant the secret or sees all; to others what is of their own groups. Raises Missing."""
+    secret = await SECRETS.read(tx, actor, secret_id)
+    all_of_it = actor.sees.everything or actor.may(Permission.GRANT, of=await subject(tx, SECRET, secret))
+    only = None if all_of_it else list(actor.sees.group_ids)
+    return Usage(
+        groups=await store.groups(tx, secret_id, only),
+        exposures=await store.exposures(tx, secret_id, only),
+        deliveries=await store.deliveries(tx, secret_id, only, MOST),
+    )
