@@ -27,6 +27,10 @@ class Settings:
     # The role that owns the tables, where it is not the one of database_url.
     database_owner_url: str | None = None
     log_level: str = "info"
+    # Requests a second that one token, and one address, may make of one process, in bursts of three seconds' worth.
+    # 0: any number.
+    rate_per_token: float = 500.0
+    rate_per_address: float = 1_000.0
     # Whether the embedded database gives up durability: for demonstrations and tests alone.
     throw_away: bool = False
     # How long a run that is to end gets between SIGTERM and SIGKILL.

@@ -89,10 +89,14 @@ async def numbers(asker: Asker, url: str, path: str, *, last: int | None = None)
     writer.write(f"{asked}\r\n".encode())
 
     async def met() -> AsyncGenerator[int]:
+        number = 0
         async for line in reader:
             if line.startswith(b"id: "):
-                yield int(line[4:])
+                number = int(line[4:])
+            elif line.startswith(b"event: ") and line != b"event: reset\n":
+                yield number
 
+    assert b" 200 " in await reader.readline()
     found = met()
     try:
         yield found

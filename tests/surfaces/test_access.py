@@ -3,11 +3,14 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 
-from mooring.http.server import ROUTES
+from mooring.app import App
+from mooring.http.server import ROUTES, application
+from mooring.identity import users
 from surfaces.people import BASE, Asker, join
 from surfaces.samples import SAMPLES
 
@@ -221,3 +224,19 @@ async def test_a_member_taken_out_sees_the_group_no_more(admin: Asker) -> None:
     assert (await admin.ask("DELETE", f"/groups/{group['id']}/members/{mia.id}")).status_code == 200
     assert (await mia.get(group["href"])).status_code == 404
     assert (await admin.ask("DELETE", f"/groups/{group['id']}/members/{mia.id}")).status_code == 404
+
+
+async def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_not_kept(app: App) -> None:
+    few = replace(app, settings=replace(app.settings, rate_per_token=1.0))
+    asgi: Any = application(few)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=asgi), base_url="http://mooring") as client:
+        async with app.database.transaction() as tx:
+            first = await users.first_admin(tx)
+        assert first is not None
+        admin = Asker(http=client, database=app.database, id=first[0].id, token=first[1])
+        mia = await join(admin, "mia")
+        answers = [await admin.get("/whoami") for _ in range(4)]
+        assert answers[-1].status_code == 429
+        assert answers[-1].json()["code"] == "mooring-34"
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+        assert (await mia.get("/whoami")).status_code == 200

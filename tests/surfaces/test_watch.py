@@ -152,11 +152,13 @@ async def faithful(asker: Asker, url: str, count: int, seed: int) -> list[int]:
     last = 0
     while len(met) < count:
         async with numbers(asker, url, "/skills?watch=true&after=0", last=last or None) as stream:
-            for _ in range(chance.randint(1, max(2, count // 3))):
-                if len(met) == count:
-                    break
-                last = await anext(stream)
+            hangs_up = chance.randint(1, max(2, count // 3))
+            # One that was reset comes back just the same.
+            async for last in stream:
                 met.append(last)
+                hangs_up -= 1
+                if not hangs_up or len(met) == count:
+                    break
     return met
 
 

@@ -12,7 +12,7 @@ from mooring.http.route import JSON, MERGE_PATCH, Route
 from mooring.wire.base import Error
 
 _REF = "#/components/schemas/{name}"
-_ALWAYS = (400, 401, 403, 503)
+_ALWAYS = (400, 401, 403, 429, 503)
 _HEADERS = {
     "If-Match": "The ETag the resource must still have; 412 otherwise",
     "If-None-Match": "The ETag the asker has; 304 when it is still that one",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
+from mooring.access.actor import Actor
 from mooring.app import App
 from mooring.audit.feed import Feed
 from mooring.base.errors import MooringError, NotKnown, Unavailable
@@ -24,6 +26,7 @@ from mooring.http.call import BODY_BYTES, Call
 from mooring.http.errors import BASE, Broken, NoSuchMethod, TooMany, body_of, of_framework
 from mooring.http.keys import NOBODY, asker
 from mooring.http.openapi import document
+from mooring.http.rate import Rates
 from mooring.http.route import JSON, Answer, Route
 
 log = structlog.stdlib.get_logger("mooring.http")
@@ -49,6 +52,7 @@ _PATTERNS = {route.path: re.compile(re.sub(r"{[^}]+}", "[^/]+", route.path)) for
 def application(app: App) -> Litestar:
     """The application of one process. While it lives it follows the record, for those who watch."""
     feed = Feed(app.database)
+    limits = _Limits(addresses=Rates(app.settings.rate_per_address), tokens=Rates(app.settings.rate_per_token))
 
     @contextlib.asynccontextmanager
     async def following(_: Litestar) -> AsyncGenerator[None]:
@@ -60,7 +64,7 @@ def application(app: App) -> Litestar:
     return Litestar(
         state=State({"feed": feed}),
         lifespan=[following],
-        route_handlers=[*_health(app), _openapi(ROUTES), *(_handler(app, route) for route in ROUTES)],
+        route_handlers=[*_health(app), _openapi(ROUTES), *(_handler(app, route, limits) for route in ROUTES)],
         openapi_config=None,
         request_max_body_size=BODY_BYTES,
         logging_config=None,
@@ -68,10 +72,32 @@ def application(app: App) -> Litestar:
     )
 
 
-def _handler(app: App, route: Route) -> HTTPRouteHandler:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """How often one may ask."""
+
+    addresses: Rates
+    tokens: Rates
+
+    async def asker(self, app: App, request: AnyRequest) -> tuple[Actor, str]:
+        """Who asks. Raises NotKnown, TooMany."""
+        now = asyncio.get_running_loop().time()
+        address = request.client.host if request.client is not None else ""
+        _not_too_many(self.addresses.wait(address, now), "from this address")
+        actor, token_id = await asker(app, request)
+        _not_too_many(self.tokens.wait(token_id, now), "with this token")
+        return actor, token_id
+
+
+def _not_too_many(seconds: int, whose: str) -> None:
+    if seconds:
+        raise TooMany(f"too many requests {whose}; the next is taken in {seconds} s", retry_after=seconds)
+
+
+def _handler(app: App, route: Route, limits: _Limits) -> HTTPRouteHandler:
     async def handle(request: AnyRequest) -> Response[Any]:
         operation_id = request.state.operation_id = new_id("op")
-        actor, token_id = (NOBODY, None) if route.public else await asker(app, request)
+        actor, token_id = (NOBODY, None) if route.public else await limits.asker(app, request)
         call = Call(app=app, actor=actor, token_id=token_id, route=route, request=request, operation_id=operation_id)
         # Also where the handler looks at none: an unknown parameter is refused everywhere.
         call.asked(route.query)
