@@ -20,6 +20,8 @@ PATCH = "changes.patch"
 """The artifact that holds the changes to the repository."""
 _LISTED = 12
 _COMMITS = 5
+# Enough of a hash to compare by eye; `moor session plan` has the whole.
+_HASH = len("sha256:") + 16
 
 
 def show_session(session: Session, artifacts: Sequence[Artifact], namer: Namer) -> None:
@@ -51,7 +53,7 @@ def _facts(session: Session, namer: Namer) -> Iterator[tuple[str, str]]:
         yield "repo", session.repo_url
     yield "created", f"{clock(session.created_at)}  ({since(session.created_at)} ago)"
     if session.plan_hash:
-        yield "plan", session.plan_hash
+        yield "plan", session.plan_hash[:_HASH]
     if session.retried_from or session.forked_from:
         yield "after", session.retried_from or session.forked_from or ""
 

@@ -76,6 +76,16 @@ def follow(session: str, after: int, shape: Shape) -> int:
 
 
 @command.command()
+@click.argument("session")
+@click.option("-o", "--output", "shape", type=click.Choice(["yaml", "json"]), default="yaml", help="How to show it.")
+@reaching
+def plan(session: str, shape: Shape) -> None:
+    """Show exactly what a session does: everything it was resolved to when it was prepared, and the hash of that."""
+    with reach() as mooring:
+        shapes.show_one(_SESSION, mooring.sessions.plan(_found(mooring, session).id), shape)
+
+
+@command.command()
 @click.argument("sessions", metavar="SESSION…", nargs=-1, required=True)
 @writing
 @reaching

@@ -139,13 +139,13 @@ class Story:
         *whole, rest = ((held.text if held else "") + str(data.get("text", ""))).split("\n")
         for text in whole:
             yield from self._lines(text, gutter, style)
-        if len(rest) > _LONGEST_PARTIAL:
+        cut = data.get("cut")
+        if rest and (cut or len(rest) > _LONGEST_PARTIAL):
             yield from self._lines(rest, gutter, style)
-            rest = ""
-        if rest:
+        elif rest:
             self._held[key] = _Held(text=rest, gutter=gutter, style=style)
-        if data.get("cut"):
-            yield from self._lines(f"[{data['cut']:,} bytes are left out here]", gutter, "dim")
+        if cut:
+            yield from self._lines(f"[{cut:,} bytes are left out here]", gutter, "dim")
 
     def _lines(self, text: str, gutter: str, style: str) -> list[Text]:
         """One line of text behind its gutter, folded to the width; what a carriage return overwrote is gone."""
@@ -173,6 +173,7 @@ class Story:
             reason = data.get("reason")
             self.outcome = phase
             self.reason = plain(str(reason)) if reason else self._error
+            self._error = None
             return
         # The control plane and the runner both say where they are; what was passed is not said again.
         if phase == self._phase or _ORDER.get(phase, 9) < _ORDER.get(self._phase, -1):

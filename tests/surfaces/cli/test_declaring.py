@@ -1,0 +1,137 @@
+"""`moor apply`, `get`, `describe`, `delete`: declared in files, idempotent, named by names."""
+
+import json
+from pathlib import Path
+
+from surfaces.cli.conftest import Moor
+from surfaces.people import Asker
+
+DEMO = str(Path(__file__).parents[3] / "examples" / "demo.yaml")
+SMALL = """
+kind: agent
+name: sh
+runtime: shell
+---
+kind: task
+name: greet
+prompt: echo hello
+---
+kind: workflow
+name: greeting
+agent: sh
+tasks: [greet, {task: greet, continue_on_failure: true}]
+"""
+
+
+def outcomes(said: str) -> list[str]:
+    return [row["outcome"] for row in json.loads(said)]
+
+
+async def test_the_example_is_applied_once_and_then_unchanged(moor: Moor) -> None:
+    first = await moor("apply", "-f", DEMO, "-o", "json", "--reason", "a first look")
+    assert (first.status, first.err) == (0, "")
+    assert outcomes(first.out) == ["created"] * 7
+    second = await moor("apply", "-f", DEMO, "-o", "json")
+    assert outcomes(second.out) == ["unchanged"] * 7
+    workflow = json.loads((await moor("get", "workflow", "measure-and-report", "-o", "json")).out)[0]
+    assert (len(workflow["skills"]), len(workflow["tasks"])) == (1, 4)
+    events = json.loads((await moor("audit", "log", "--resource", workflow["id"], "-o", "json")).out)
+    assert [event["action"] for event in events] == ["workflow.create", "workflow.update", "workflow.update"]
+    assert {event["reason"] for event in events} == {"a first look"}
+
+
+async def test_what_differs_is_changed_and_the_rest_is_left(moor: Moor) -> None:
+    await moor("apply", "-f", "-", stdin=SMALL)
+    changed = SMALL.replace("echo hello", "echo good day").replace("[greet, ", "[greet, greet, ")
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=changed)
+    assert [(row["kind"], row["outcome"], row["changed"]) for row in json.loads(said.out)] == [
+        ("agent", "unchanged", None), ("task", "changed", "prompt"), ("workflow", "changed", "tasks"),
+    ]  # fmt: skip
+    (workflow,) = json.loads((await moor("get", "wf", "-o", "json")).out)
+    assert [task["continue_on_failure"] for task in workflow["tasks"]] == [False, False, True]
+    fewer = SMALL.replace("agent: sh\n", "").replace(
+        "tasks: [greet, {task: greet, continue_on_failure: true}]", "tasks: []"
+    )
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=fewer)).out)[-1] == "changed"
+    (workflow,) = json.loads((await moor("get", "wf", "-o", "json")).out)
+    assert workflow["tasks"] == []
+    assert workflow["agent_id"] is not None
+
+
+async def test_a_dry_run_says_what_would_be_done_and_does_nothing(moor: Moor) -> None:
+    said = await moor("apply", "-f", "-", "--dry-run", "-o", "json", stdin=SMALL)
+    assert outcomes(said.out) == ["would be created"] * 3
+    assert json.loads((await moor("get", "agents", "-o", "json")).out) == []
+    await moor("apply", "-f", "-", stdin=SMALL)
+    said = await moor("apply", "-f", "-", "--dry-run", stdin=SMALL.replace("echo hello", "echo good day"))
+    assert "- prompt: echo hello" in said.out
+    assert "+ prompt: echo good day" in said.out
+    assert "echo hello" in (await moor("get", "tasks", "-o", "wide")).out
+
+
+async def test_an_ambiguous_name_is_refused_with_the_ids_and_an_id_says_which(moor: Moor, admin: Asker) -> None:
+    first = await admin.made("/agents", {"name": "sh", "runtime": "shell"})
+    second = await admin.made("/agents", {"name": "sh", "runtime": "shell"})
+    said = await moor("apply", "-f", "-", stdin=SMALL)
+    assert said.status == 2
+    assert said.err.startswith("error: standard input:2: 2 agents are named 'sh'")
+    assert first["id"] in said.err
+    assert second["id"] in said.err
+    assert json.loads((await moor("get", "tasks", "-o", "json")).out) == [], "nothing was changed"
+    exact = SMALL.replace("name: sh", f"id: {second['id']}\nname: sh").replace("agent: sh", f"agent: {second['id']}")
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=exact)).out) == [
+        "unchanged",
+        "created",
+        "created",
+    ]
+    shown = await moor("describe", "agent", "sh")
+    assert (shown.status, shown.out) == (2, "")
+    assert "say which by its id" in shown.err
+
+
+async def test_a_reference_to_nothing_is_refused_with_its_place(moor: Moor) -> None:
+    said = await moor("apply", "-f", "-", stdin="kind: workflow\nname: a\nagent: nobody")
+    assert (said.status, said.out) == (6, "")
+    assert said.err.startswith("error: standard input:1: workflow 'a': agent: there is no agent named 'nobody'\n")
+
+
+async def test_a_field_that_no_kind_has_is_refused_by_the_server_in_its_words(moor: Moor) -> None:
+    said = await moor("apply", "-f", "-", stdin="kind: agent\nname: a\nruntim: shell")
+    assert said.status == 2
+    assert "runtim" in said.err
+
+
+async def test_files_of_a_directory_are_read_together(moor: Moor, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "b.yaml").write_text("kind: workflow\nname: w\nspec: {agent: a}\n")
+    (tmp_path / "x" / "a.json").write_text('{"kind": "Agent", "name": "a"}')
+    (tmp_path / "x" / "notes.txt").write_text("not this one")
+    said = await moor("apply", "-f", str(tmp_path / "x"), "-o", "json")
+    assert outcomes(said.out) == ["created", "created"]
+    missing = await moor("apply", "-f", str(tmp_path / "y"))
+    assert (missing.status, missing.err) == (2, f"error: {tmp_path}/y cannot be read: No such file or directory\n")
+
+
+async def test_lists_come_as_table_names_yaml_and_json(moor: Moor) -> None:
+    assert (await moor("get", "agents")).out == "no agents\n"
+    await moor("apply", "-f", "-", stdin=SMALL)
+    table = (await moor("get", "agents")).lines
+    assert table[0].split() == ["NAME", "RUNTIME", "MODEL", "ID", "AGE"]
+    assert table[1].split()[:3] == ["sh", "shell", "-"]
+    assert (await moor("get", "agents", "-o", "name")).out == "sh\n"
+    assert "runtime: shell" in (await moor("get", "agents", "-o", "yaml")).out
+    described = await moor("describe", "workflow", "greeting")
+    assert [line.split()[:2] for line in described.lines if line.startswith("agent")] == [["agent", "sh"]]
+    assert "greet  true" in described.out
+
+
+async def test_deleting_finds_all_before_it_removes_one_and_names_what_uses_it(moor: Moor) -> None:
+    await moor("apply", "-f", "-", stdin=SMALL)
+    said = await moor("delete", "task", "greet")
+    assert said.status == 7
+    assert "still used by" in said.err
+    said = await moor("delete", "workflow", "greeting", "nothing")
+    assert (said.status, "there is no workflow named 'nothing'" in said.err) == (6, True)
+    assert (await moor("get", "wf", "-o", "name")).out == "greeting\n"
+    assert (await moor("delete", "workflow", "greeting", "--reason", "over")).status == 0
+    assert (await moor("delete", "task", "greet")).status == 0
