@@ -4,9 +4,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from mooring.client.asking import BASE, told
-from mooring.client.carry import AsyncCarrier, Carrier
+from mooring.client.carry import Carrier
 from mooring.client.collections import Collection
-from mooring.client.flow import Ask, Async, Bound, D, Flow, Operation, Sync
+from mooring.client.flow import Ask, Bound, D, Flow, Operation, Sync
 from mooring.client.kinds import KINDS
 from mooring.client.profile import server_url
 from mooring.client.sessions import Sessions
@@ -14,7 +14,7 @@ from mooring.wire.identity import Who
 from mooring.wire.sessions import Run, Session
 
 
-class _Api(Bound[D]):
+class Api(Bound[D]):
     """Every collection."""
 
     def __init__(self, carrier: Any) -> None:  # noqa: ANN401 - see Bound
@@ -32,7 +32,7 @@ class _Api(Bound[D]):
         return told(Who, Ask(method="GET", path=f"{BASE}/whoami"))
 
 
-class Mooring(_Api[Sync]):
+class Mooring(Api[Sync]):
     """Mooring at once: every call returns when it is done. For one thread at a time."""
 
     def __init__(self, server: str, token: str) -> None:
@@ -47,22 +47,3 @@ class Mooring(_Api[Sync]):
 
     def close(self) -> None:
         self.carrier.close()
-
-
-class AsyncMooring(_Api[Async]):
-    """Mooring asynchronously: calls are awaited, lists and events are read with `async for`."""
-
-    def __init__(self, server: str, token: str) -> None:
-        self.server = server_url(server)
-        super().__init__(AsyncCarrier(self.server, token))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        await self.carrier.close()

@@ -63,7 +63,9 @@ class Served:
         assert self._server is not None
         assert self._serving is not None
         for connection in list(self._server.server_state.connections):
-            connection.transport.abort()  # pyright: ignore
+            transport = connection.transport
+            assert transport is not None
+            transport.abort()
         self._server.should_exit = self._server.force_exit = True
         await self._serving
 
