@@ -104,7 +104,11 @@ class Output:
             text, self._held = self._transcript.mask.split(text)
         else:
             text, self._held = self._transcript.mask.text(text), ""
-        kept = "".join(self._fit(line) for line in _lines(text))
+        if self._budget().left > 0:
+            kept = "".join(self._fit(line) for line in _lines(text))
+        else:
+            kept = ""
+            self._cut += len(text.encode())
         if kept or (not piece and self._cut):
             self._transcript.text("log", self._stream, kept, self._cut)
             self._cut = 0
