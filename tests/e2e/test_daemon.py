@@ -1,0 +1,162 @@
+"""The server's commands, as they are typed: up, down, status, serve, work, migrate, doctor."""
+
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from shutil import rmtree
+
+import httpx
+import pytest
+from e2e.plane import BASE, Plane
+
+from mooring.base.postgres import EmbeddedPostgres
+from mooring.base.unprivileged import process_user
+
+pytestmark = pytest.mark.slow
+
+
+def moor(plane: Plane, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """`moor` with these words, on the plane's data directory."""
+    environment = {**plane.environment(), **{f"MOORING_{name.upper()}": value for name, value in settings.items()}}
+    command = [sys.executable, "-m", "mooring", *words, "--data", str(plane.data)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def idle(directory: Path) -> Plane:
+    """A data directory in which nothing runs."""
+    return Plane(Path(tempfile.mkdtemp(prefix="idle-", dir=directory)))
+
+
+def test_up_answers_status_tells_and_down_ends_it(idle: Plane) -> None:
+    up = moor(idle, "up", "--detach", "--listen", "127.0.0.1:0")
+    assert up.returncode == 0, up.stderr
+    found = re.search(r"http://127\.0\.0\.1:\d+", up.stdout)
+    assert found is not None
+    assert httpx.get(found[0] + "/healthz").json() == {"status": "ok"}
+    assert httpx.get(found[0] + "/readyz").json() == {"status": "ready"}
+    assert found[0] in moor(idle, "status").stdout
+    assert moor(idle, "down").returncode == 0
+    assert moor(idle, "status").returncode == 3
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(found[0] + "/healthz")
+    down_again = moor(idle, "down")
+    assert (down_again.returncode, "nothing runs" in down_again.stdout) == (0, True)
+
+
+def test_the_administrators_token_is_kept_private_and_is_never_said(new_plane: Callable[..., Plane]) -> None:
+    plane = new_plane()
+    token_file = plane.data / "keys" / "admin.token"
+    token = token_file.read_text(encoding="utf-8").strip()
+    profile = plane.data / "home" / ".config" / "mooring" / "config.toml"
+    assert stat.S_IMODE(token_file.stat().st_mode) == stat.S_IMODE(profile.stat().st_mode) == 0o600
+    assert token in profile.read_text(encoding="utf-8")
+    assert token not in plane.log()
+    assert plane.call("GET", "/users?size=1")["total"] == 1
+
+
+def test_the_same_administrator_is_there_after_a_restart(new_plane: Callable[..., Plane]) -> None:
+    plane = new_plane()
+    before = plane.call("GET", "/users")["items"]
+    assert plane.down() == 0
+    plane.up()
+    assert [user["id"] for user in plane.call("GET", "/users")["items"]] == [user["id"] for user in before]
+
+
+def test_a_second_up_on_one_directory_is_refused_and_the_first_goes_on(new_plane: Callable[..., Plane]) -> None:
+    plane = new_plane()
+    second = moor(plane, "up", "--listen", "127.0.0.1:0")
+    assert second.returncode == 7
+    assert "another `moor up` already works in" in second.stderr
+    assert plane.call("GET", "/users")["total"] == 1
+
+
+def test_an_address_that_is_taken_is_named_with_the_fix(idle: Plane) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused = moor(idle, "up", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert refused.returncode == 7
+    assert "--listen" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (["up", "--listen", "nowhere"], {}, "HOST:PORT"),
+        (["up"], {"grace": "soon"}, "MOORING_GRACE"),
+        (["up"], {"throw_away": "perhaps"}, "MOORING_THROW_AWAY"),
+        (["serve"], {}, "MOORING_DATABASE_URL"),
+        (["work"], {}, "MOORING_DATABASE_URL"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(
+    idle: Plane, words: list[str], settings: dict[str, str], says: str
+) -> None:
+    refused = moor(idle, *words, **settings)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: ")
+    assert says in refused.stderr
+
+
+def test_a_data_directory_that_cannot_be_written_is_named_with_the_fix(idle: Plane) -> None:
+    (idle.data / "file").write_text("")
+    refused = moor(Plane(idle.data / "file"), "up")
+    assert refused.returncode == 8
+    assert "--data" in refused.stderr
+
+
+def test_doctor_tries_the_sandbox_and_finds_this_machine_fit(idle: Plane) -> None:
+    said = moor(idle, "doctor")
+    assert said.returncode == 0, said.stdout
+    assert "isolation holds" in said.stdout
+    assert "missing" not in said.stdout
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(idle: Plane, tmp_path: Path) -> None:
+    (tmp_path / "git").symlink_to("/usr/bin/git")
+    said = moor(idle, "doctor", path="")
+    assert said.returncode == 0
+    environment = {**idle.environment(), "PATH": str(tmp_path)}
+    command = [sys.executable, "-m", "mooring", "doctor", "--data", str(idle.data)]
+    lacking = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert lacking.returncode == 1
+    assert "apt-get install bubblewrap" in lacking.stdout
+
+
+@pytest.fixture
+def database_url(directory: Path) -> Generator[tuple[str, str]]:
+    """A PostgreSQL of somebody else's: where the application and the owner of the tables connect."""
+    place = Path(tempfile.mkdtemp(prefix="pg-", dir=directory))
+    place.chmod(0o755)
+    server = EmbeddedPostgres(directory=place / "pg", user=process_user("mooring-db"), throw_away=True)
+    import asyncio  # noqa: PLC0415
+
+    asyncio.run(server.start())
+    yield server.url("mooring_owner"), server.url("mooring_owner")
+    server.stop()
+    rmtree(place)
+
+
+def test_serve_and_work_share_an_external_database(
+    directory: Path, database_url: tuple[str, str], new_plane: Callable[..., Plane]
+) -> None:
+    plane = new_plane(database_url=database_url[0], database_owner_url=database_url[1])
+    session = plane.run("echo here")
+    assert (session["phase"], plane.output(session["id"])) == ("completed", "here\n")
+    other = Plane(Path(tempfile.mkdtemp(prefix="serve-", dir=directory)), plane.settings)
+    command = [sys.executable, "-m", "mooring", "serve", "--data", str(other.data), "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, env=other.environment(), stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        url = serving.stdout.readline().split()[-1]
+        found = httpx.get(f"{url}{BASE}/sessions/{session['id']}", headers=plane.http.headers)
+        assert found.json()["phase"] == "completed"
+        serving.terminate()
+        assert serving.wait(timeout=30) == 0
+    assert os.environ.get("MOORING_DATABASE_URL") is None
