@@ -37,8 +37,8 @@ _KEY_BYTES = 32
 
 
 @contextlib.contextmanager
-def data_directory(settings: Settings) -> Generator[Path]:
-    """The data directory, made and held: one `moor up` at a time. Raises Clash, Unavailable."""
+def data_directory(settings: Settings, *, alone: bool = True) -> Generator[Path]:
+    """The data directory, made; where `alone`, held: one `up` or `work` at a time. Raises Clash, Unavailable."""
     data = settings.data
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,8 @@ def data_directory(settings: Settings) -> Generator[Path]:
         ) from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if alone:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             says = f"another `moor up` already works in {data}; `moor status` shows it, `moor down` ends it"
             raise Clash(says, data=str(data)) from error

@@ -1,6 +1,6 @@
 """The server's commands, as they are typed: up, down, status, serve, work, migrate, doctor."""
 
-import os
+import asyncio
 import re
 import socket
 import stat
@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
 import httpx
 import pytest
-from e2e.plane import BASE, Plane
 
+from e2e.plane import BASE, Plane
 from mooring.base.postgres import EmbeddedPostgres
 from mooring.base.unprivileged import process_user
 
@@ -131,32 +132,51 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(idle: Plane, tmp_path: Pa
 
 
 @pytest.fixture
-def database_url(directory: Path) -> Generator[tuple[str, str]]:
-    """A PostgreSQL of somebody else's: where the application and the owner of the tables connect."""
+def elsewhere(directory: Path) -> Generator[str]:
+    """A PostgreSQL that is not Mooring's own: where to connect."""
     place = Path(tempfile.mkdtemp(prefix="pg-", dir=directory))
     place.chmod(0o755)
     server = EmbeddedPostgres(directory=place / "pg", user=process_user("mooring-db"), throw_away=True)
-    import asyncio  # noqa: PLC0415
-
     asyncio.run(server.start())
-    yield server.url("mooring_owner"), server.url("mooring_owner")
+    yield server.url("mooring_owner")
     server.stop()
     rmtree(place)
 
 
-def test_serve_and_work_share_an_external_database(
-    directory: Path, database_url: tuple[str, str], new_plane: Callable[..., Plane]
-) -> None:
-    plane = new_plane(database_url=database_url[0], database_owner_url=database_url[1])
-    session = plane.run("echo here")
-    assert (session["phase"], plane.output(session["id"])) == ("completed", "here\n")
-    other = Plane(Path(tempfile.mkdtemp(prefix="serve-", dir=directory)), plane.settings)
-    command = [sys.executable, "-m", "mooring", "serve", "--data", str(other.data), "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(command, env=other.environment(), stdout=subprocess.PIPE, text=True) as serving:
-        assert serving.stdout is not None
-        url = serving.stdout.readline().split()[-1]
-        found = httpx.get(f"{url}{BASE}/sessions/{session['id']}", headers=plane.http.headers)
-        assert found.json()["phase"] == "completed"
-        serving.terminate()
-        assert serving.wait(timeout=30) == 0
-    assert os.environ.get("MOORING_DATABASE_URL") is None
+@contextmanager
+def started(plane: Plane, *words: str) -> Generator[str]:
+    """`moor` with these words as a process; yields its first line. It must end well when it is asked to."""
+    command = [sys.executable, "-m", "mooring", *words, "--data", str(plane.data)]
+    with (plane.data / "log").open("ab") as log:
+        process = subprocess.Popen(command, env=plane.environment(), stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout is not None
+    try:
+        said = process.stdout.readline()
+        assert said, plane.log()
+        yield said
+    finally:
+        process.terminate()
+        code = process.wait(timeout=60)
+        process.stdout.close()
+    assert code == 0, plane.log()
+
+
+def test_serve_and_work_apart_on_a_database_elsewhere(directory: Path, elsewhere: str) -> None:
+    plane = Plane(Path(tempfile.mkdtemp(prefix="apart-", dir=directory)), {"database_url": elsewhere})
+    migrated = moor(plane, "migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    token = (plane.data / "keys" / "admin.token").read_text(encoding="utf-8").strip()
+    assert token not in migrated.stdout + migrated.stderr
+    with (
+        started(plane, "work"),
+        started(plane, "serve", "--listen", "127.0.0.1:0") as one,
+        started(plane, "serve", "--listen", "127.0.0.1:0") as two,
+    ):
+        headers = {"Authorization": f"Bearer {token}"}
+        urls = [said.split()[-1] + BASE for said in (one, two)]
+        with httpx.Client(base_url=urls[0], headers=headers, timeout=60) as plane.http:
+            session = plane.run("echo here")
+        # Asked for at the one, it is answered by the other.
+        with httpx.Client(base_url=urls[1], headers=headers, timeout=60) as plane.http:
+            assert plane.call("GET", f"/sessions/{session['id']}")["phase"] == "completed"
+            assert plane.output(session["id"]) == "here\n"

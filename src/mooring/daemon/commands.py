@@ -16,6 +16,7 @@ from typing import Any
 import uvloop
 
 from mooring.base import log as logs
+from mooring.base.db import Database
 from mooring.base.errors import Clash, Denied, Missing, MooringError, NotKnown, Unavailable, Unfit
 from mooring.client import profile
 from mooring.daemon.doctor import examine
@@ -86,30 +87,33 @@ async def _up_here(settings: Settings) -> None:
         async with database_of(settings, migrated=True) as database, open_app(settings, database, works=True) as app:
             for driver in app.drivers.values():
                 await driver.probe()
-            url = url_of(api)
-            token_file = data / "keys" / "admin.token"
-            async with database.transaction() as tx:
-                first = await users.first_admin(tx)
-                if first is not None:
-                    # Before the commit: an administrator whose token nobody has could never be let in again.
-                    _write_private(token_file, first[1])
-            where = profile.write(url, token_file.read_text(encoding="utf-8").strip())
-            state = data / "up.json"
-            ready = asyncio.Event()
-            async with asyncio.TaskGroup() as tasks:
-                serving = tasks.create_task(serve(app, api, works=True, ready=ready))
-                await _either(ready, serving)
-                if ready.is_set():
-                    _write_private(state, json.dumps({"pid": os.getpid(), "url": url}))
-                    _say(f"Mooring is up at {url}  (data: {data}, token: in {where})")
+            token_file = await _first_administrator(database, data)
+            url, state = url_of(api), data / "up.json"
+
+            def ready() -> None:
+                _write_private(state, json.dumps({"pid": os.getpid(), "url": url}))
+                _say(f"Mooring is up at {url}  (data: {data}, token: {_told_to_client(url, token_file)})")
+
+            await serve(app, api, works=True, ready=ready)
             state.unlink(missing_ok=True)
 
 
-async def _either(ready: asyncio.Event, serving: asyncio.Task[None]) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(ready.wait())
-        await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+def _told_to_client(url: str, token_file: Path | None) -> str:
+    """Let the command line of this user know the server. Where the token is, for people."""
+    if token_file is None:
+        return "with whoever made the first administrator"
+    return f"in {profile.write(url, token_file.read_text(encoding='utf-8').strip())}"
+
+
+async def _first_administrator(database: Database, data: Path) -> Path | None:
+    """The file of the first administrator's token; None where another data directory has it."""
+    token_file = data / "keys" / "admin.token"
+    async with database.transaction() as tx:
+        first = await users.first_admin(tx)
+        if first is not None:
+            # Before the commit: an administrator whose token nobody has could never be let in again.
+            _write_private(token_file, first[1])
+    return token_file if token_file.exists() else None
 
 
 def _up_detached(settings: Settings) -> int:
@@ -209,28 +213,27 @@ def _part(settings: Settings, *, api: bool) -> int:
 
 async def _part_here(settings: Settings, *, api: bool) -> None:
     listening = tcp_socket(settings.listen) if api else None
-    held = contextlib.nullcontext(settings.data) if api else data_directory(settings)
-    with held:
+    # Any number serve from one directory; what makes runs in it is one alone.
+    with data_directory(settings, alone=not api):
         async with (
             database_of(settings, migrated=False) as database,
             open_app(settings, database, works=not api) as app,
         ):
             for driver in app.drivers.values():
                 await driver.probe()
-            _say(f"serving at {url_of(listening)}" if listening else "working")
-            await serve(app, listening, works=not api, ready=asyncio.Event())
+            says = f"serving at {url_of(listening)}" if listening else "working"
+            await serve(app, listening, works=not api, ready=lambda: _say(says))
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:
-    async def here() -> None:
-        async with database_of(settings, migrated=True):
-            _say("the database is at the current schema")
+    async def here(data: Path) -> None:
+        async with database_of(settings, migrated=True) as database:
+            token_file = await _first_administrator(database, data)
+        where = f"; the first administrator's token is in {token_file}" if token_file is not None else ""
+        _say(f"the database is at the current schema{where}")
 
-    if settings.database_url is None:
-        with data_directory(settings):
-            _run(here())
-    else:
-        _run(here())
+    with data_directory(settings, alone=settings.database_url is None) as data:
+        _run(here(data))
     return 0
 
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Never
@@ -101,8 +101,11 @@ def _server(asgi: Any, protocol: type[HttpToolsProtocol] = HttpToolsProtocol) ->
     return _Server(config)
 
 
-async def serve(app: App, api: socket.socket | None, *, works: bool, ready: asyncio.Event) -> None:
-    """Run the parts until SIGTERM or SIGINT. `api` is where to serve; with `works`, runs are made and watched too."""
+async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Callable[[], None]) -> None:
+    """Run the parts until SIGTERM or SIGINT; `ready` is called when they answer.
+
+    `api` is where to serve; with `works`, runs are made and watched too.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -122,7 +125,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: asyn
         if works:
             tasks.create_task(_work(app, stopping))
         await _started([server for server, _ in servers], serving)
-        ready.set()
+        ready()
         await stopping.wait()
         app.database.hints.close()
         for server, _ in servers:
