@@ -70,6 +70,65 @@ def test_bytes_cut_anywhere_are_searched_like_the_whole(noise: bytes, size: int)
     assert MASK.finds([noise]) is None
 
 
+LONG = bytes(33 + (7 * number + number // 90) % 90 for number in range(5000))
+KEY = b"-----BEGIN KEY-----\n" + b"\n".join(base64.b64encode(LONG[at : at + 48]) for at in range(0, 1600, 48)) + b"\n"
+
+
+def leftover(mask: Mask, text: str, value: str) -> str | None:
+    """The first twelve characters of the value that are still there after masking."""
+    masked = mask.text(text)
+    return next((value[at : at + 12] for at in range(len(value) - 11) if value[at : at + 12] in masked), None)
+
+
+@pytest.mark.parametrize("wrap", [0, 76, 64])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_the_base64_of_a_long_value_is_masked_however_it_is_wrapped(wrap: int, end: bytes) -> None:
+    coded = base64.b64encode(LONG + end).decode()
+    size = wrap or len(coded)
+    text = "\n".join(coded[at : at + size] for at in range(0, len(coded), size))
+    assert leftover(Mask({"LONG": LONG}), text, coded) is None
+
+
+def test_a_long_value_is_masked_whole_and_in_parts() -> None:
+    mask, text = Mask({"LONG": LONG}), LONG.decode()
+    assert leftover(mask, f"before {text} after", text) is None
+    assert leftover(mask, quote(text), quote(text)) is None
+    assert leftover(mask, json.dumps(text), json.dumps(text)[1:-1]) is None
+    assert text[600:900] not in mask.text(text[500:1000])
+
+
+def test_every_line_of_a_key_is_masked_also_where_its_line_ends_are_escaped() -> None:
+    mask, text = Mask({"KEY": KEY}), KEY.decode()
+    for form in (
+        text,
+        json.dumps(text),
+        text.replace("\n", "\r\n"),
+        "\n".join(f"+{line}" for line in text.split("\n")),
+    ):
+        assert all(line not in mask.text(form) for line in text.split("\n") if len(line) >= 4)
+    coded = base64.b64encode(KEY).decode()
+    assert leftover(mask, coded, coded) is None
+
+
+@given(st.binary(min_size=4, max_size=300), st.binary(max_size=50), st.integers(min_value=1, max_value=400))
+def test_the_bytes_of_any_value_are_found_in_a_file(value: bytes, noise: bytes, size: int) -> None:
+    content = noise + value + noise
+    mask = Mask({"KEY": value})
+    assert mask.finds(content[at : at + size] for at in range(0, len(content), size)) == "KEY"
+
+
+@given(st.text(min_size=4, max_size=300), st.integers(min_value=1, max_value=40))
+def test_any_text_is_masked_however_it_is_cut(value: str, size: int) -> None:
+    value = storable(value)
+    mask, said, held = Mask({"KEY": value.encode()}), "", ""
+    for at in range(0, len(value), size):
+        more, held = mask.split(held + value[at : at + size])
+        said += more
+    assert said + mask.text(held) == mask.text(value)
+    whole = value.strip()
+    assert len(whole.encode()) < 4 or len(whole.splitlines()) > 1 or whole not in said + mask.text(held)
+
+
 def test_masking_goes_into_every_corner_of_a_value() -> None:
     deep = {"a": [VALUE, {VALUE: (1, float("nan"), float("-inf"), True, None, "\0\ud800")}]}
     assert MASK.deep(deep) == {"a": ["***KEY***", {"***KEY***": [1, None, None, True, None, "\ufffd?"]}]}

@@ -53,7 +53,7 @@ class Harvest:
         def secret() -> str | None:
             # A patch holds binary files recoded, so the files are looked through as well.
             mask = self._transcript.mask
-            if mask.forms:
+            if mask:
                 found[0] = mask.finds(pieces(patch)) or mask.finds(taken.changed_files())
             return found[0]
 
@@ -69,7 +69,7 @@ class Harvest:
 
     def _secret_in_commits(self, taken: Taken) -> str | None:
         finder = self._transcript.mask.finder()
-        if self._transcript.mask.forms:
+        if self._transcript.mask:
             taken.objects(finder)
         return finder.found
 

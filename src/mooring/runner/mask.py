@@ -2,77 +2,89 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 
+from .forms import SHORTEST, forms, raw
 from .shapes import is_list, is_map
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-# Shorter values would turn ordinary text into stars and tell by their absence what they are.
-SHORTEST = 4
 _INFINITE = (float("inf"), float("-inf"))
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+# A form is looked for by its first characters; that many different beginnings a pattern tells apart quickly.
+_HEAD = SHORTEST
+_FEW = 48
 
 
-def _percent(value: bytes, safe: bytes) -> str:
-    return "".join(chr(b) if b in _PLAIN or b in safe else f"%{b:02X}" for b in value)
+class Search:
+    """Finds forms in text: from left to right, at each place the longest."""
 
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+        self._heads: dict[str, list[str]] = {}
+        for form in sorted(names, key=len, reverse=True):
+            self._heads.setdefault(form[:_HEAD], []).append(form)
+        self._starts = {form[:size] for form in self._heads for size in range(1, _HEAD)}
+        self.longest = max(map(len, names), default=0)
+        few = 0 < len(self._heads) <= _FEW
+        self._pattern = re.compile("|".join(map(re.escape, self._heads))) if few else None
 
-def _base64s(value: bytes) -> Iterator[str]:
-    """The base64 of `value` wherever it stands in a longer text: three alignments, without what neighbours touch."""
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + value).decode()
-        body = encoded.rstrip("=")
-        spoiled_end = (shift + len(value)) % 3 != 0
-        yield body[(0, 2, 3)[shift] : len(body) - 1 if spoiled_end else len(body)]
-    yield base64.b64encode(value).decode()
+    def matches(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Beginning, end and name of each form in the text; they do not overlap."""
+        end = 0
+        for start in self._candidates(text, 0):
+            if start < end:
+                continue
+            for form in self._heads[text[start : start + _HEAD]]:
+                if text.startswith(form, start):
+                    end = start + len(form)
+                    yield start, end, self.names[form]
+                    break
 
+    def beginning(self, text: str) -> int:
+        """The first place from which `text` ends like some form begins; its length when there is none."""
+        for start in self._candidates(text, max(0, len(text) - self.longest + 1)):
+            tail = text[start:]
+            if any(len(form) > len(tail) and form.startswith(tail) for form in self._heads[tail[:_HEAD]]):
+                return start
+        for start in range(max(0, len(text) - _HEAD + 1), len(text)):
+            if text[start:] in self._starts:
+                return start
+        return len(text)
 
-def _forms(value: bytes) -> Iterator[str]:
-    text = value.decode("utf-8", "replace")
-    yield text
-    yield json.dumps(text)[1:-1]
-    yield json.dumps(text, ensure_ascii=False)[1:-1]
-    yield json.dumps(text)[1:-1].replace("/", "\\/")
-    for percent in (_percent(value, b""), _percent(value, b"/"), _percent(value, b"").replace("%20", "+")):
-        yield percent
-        yield re.sub("%..", lambda code: code.group().lower(), percent)
-    for encoded in _base64s(value):
-        yield encoded
-        yield encoded.replace("+", "-").replace("/", "_")
-
-
-def _values(value: bytes) -> Iterator[bytes]:
-    yield value
-    yield value.strip()
-    lines = value.splitlines()
-    if len(lines) > 1:
-        yield from (line.strip() for line in lines)
+    def _candidates(self, text: str, start: int) -> Iterator[int]:
+        """The places where some form may begin."""
+        heads = self._heads
+        if self._pattern is None:
+            yield from [at for at in range(start, len(text) - _HEAD + 1) if text[at : at + _HEAD] in heads]
+            return
+        found = self._pattern.search(text, start)
+        while found:
+            yield found.start()
+            found = self._pattern.search(text, found.start() + 1)
 
 
 class Mask:
     """Knows every form of every value. Without values it lets everything through at no cost."""
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
-        self._names: dict[str, str] = {}
+        self._values = values
+        names: dict[str, str] = {}
         for name, value in values.items():
-            for part in _values(value):
-                if len(part) >= SHORTEST:
-                    for form in _forms(part):
-                        if len(form) >= SHORTEST:
-                            self._names.setdefault(form, name)
-        # The longest first, so that a part does not spoil the whole.
-        self.forms = sorted(self._names, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, self.forms))) if self.forms else None
+            for form in forms(value):
+                if len(form) >= SHORTEST:
+                    names.setdefault(form, name)
+        self._search = Search(names) if names else None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to mask."""
+        return self._search is not None
 
     def text(self, text: str) -> str:
-        if self._pattern is None:
+        if self._search is None:
             return text
-        return self._pattern.sub(lambda found: f"***{self._names[found.group()]}***", text)
+        return self._masked(text, list(self._search.matches(text)), len(text))
 
     def deep(self, value: object) -> object:
         """A JSON value with all its texts masked, and made fit to be stored: no NUL, no lone surrogate, no NaN."""
@@ -88,30 +100,29 @@ class Mask:
 
     def split(self, text: str) -> tuple[str, str]:
         """What may leave, masked, and the end that has to wait: it may be the beginning of a value."""
-        if self._pattern is None:
+        if self._search is None:
             return text, ""
-        cut = self._beginning(text)
-        for found in self._pattern.finditer(text):
+        cut = self._search.beginning(text)
+        found = list(self._search.matches(text))
+        for start, end, _ in found:
             # To hold more is always safe, to cut through a value never.
-            if found.start() < cut < found.end():
-                cut = found.start()
-        return self.text(text[:cut]), text[cut:]
+            if start < cut < end:
+                cut = start
+        return self._masked(text, found, cut), text[cut:]
 
-    def _beginning(self, text: str) -> int:
-        """The first place from which `text` ends like some form begins; its length when there is none."""
-        first = len(text)
-        for form in self.forms:
-            start = text.find(form[0], max(0, len(text) - len(form) + 1), first)
-            while start != -1:
-                if form.startswith(text[start:]):
-                    first = start
-                    break
-                start = text.find(form[0], start + 1, first)
-        return first
+    def _masked(self, text: str, found: list[tuple[int, int, str]], until: int) -> str:
+        parts: list[str] = []
+        at = 0
+        for start, end, name in found:
+            if end > until:
+                break
+            parts += (text[at:start], f"***{name}***")
+            at = end
+        return "".join([*parts, text[at:until]]) if parts else text[:until]
 
     def finds(self, pieces: Iterable[bytes]) -> str | None:
         """The name of the first secret whose value stands in these bytes, None when there is none."""
-        if self._pattern is None:
+        if self._search is None:
             return None
         finder = self.finder()
         for piece in pieces:
@@ -121,27 +132,32 @@ class Mask:
         return finder.found
 
     def finder(self) -> Finder:
-        return Finder({form.encode(): name for form, name in self._names.items()})
+        if self._search is None:
+            return Finder(None)
+        # Bytes are searched as the text that has the same numbers.
+        names = {form.encode().decode("latin-1"): name for form, name in self._search.names.items()}
+        for name, value in self._values.items():
+            names.update((piece.decode("latin-1"), name) for piece in raw(value))
+        return Finder(Search(names))
 
 
 class Finder:
     """Takes bytes piece by piece; `found` is the name of the first secret whose value stands in them."""
 
-    def __init__(self, forms: Mapping[bytes, str]) -> None:
-        self._forms = forms
-        self._pattern = re.compile(b"|".join(map(re.escape, forms))) if forms else None
-        self._overlap = max(map(len, forms), default=1) - 1
-        self._rest = b""
+    def __init__(self, search: Search | None) -> None:
+        self._search = search
+        self._rest = ""
         self.found: str | None = None
 
     def __call__(self, piece: bytes) -> None:
-        if self._pattern is None or self.found:
+        if self._search is None or self.found:
             return
-        self._rest += piece
-        found = self._pattern.search(self._rest)
+        self._rest += piece.decode("latin-1")
+        found = next(self._search.matches(self._rest), None)
         if found:
-            self.found = self._forms[found.group()]
-        self._rest = self._rest[-self._overlap :] if self._overlap else b""
+            self.found = found[2]
+        keep = self._search.longest - 1
+        self._rest = self._rest[-keep:] if keep else ""
 
 
 def storable(text: str) -> str:

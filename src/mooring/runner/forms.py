@@ -1,0 +1,112 @@
+"""The forms a secret's value may be written in: plain, JSON-escaped, percent-encoded, base64; a long one in pieces.
+
+A form is never longer than three times a piece, so that what waits for the rest of a form is little.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Shorter values would turn ordinary text into stars and tell by their absence what they are.
+SHORTEST = 4
+# Characters of text, and bytes for base64: a multiple of three, whose base64 stands on its own.
+_PIECE, _BYTES = 60, 63
+# Bytes in a line of base64, as `base64` (76 characters) and PEM (64) wrap it.
+_WRAPPED = (57, 48)
+_SHORTEST_LINE = 8
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+
+
+def _table(safe: bytes, code: str) -> list[str]:
+    return [chr(byte) if byte in _UNRESERVED or byte in safe else code % byte for byte in range(256)]
+
+
+_PERCENT = [_table(safe, code) for safe in (b"", b"/") for code in ("%%%02X", "%%%02x")]
+
+
+def forms(value: bytes) -> Iterator[str]:
+    """Every form of the value as text. Values and lines under four bytes have none."""
+    for part in dict.fromkeys(_parts(value)):
+        if len(part) >= SHORTEST:
+            for piece in _pieces(part.decode("utf-8", "replace")):
+                yield from _written(piece)
+            yield from _base64s(part)
+    whole = dict.fromkeys((value, value.strip()))
+    for part in whole:
+        if len(part) >= SHORTEST:
+            yield from _base64s(part)
+            yield from _wrapped(part)
+
+
+def raw(value: bytes) -> Iterator[bytes]:
+    """The value as bytes, in pieces where it is long."""
+    for part in dict.fromkeys((value, value.strip(), *value.splitlines())):
+        if len(part) >= SHORTEST:
+            yield from _cut(part, _BYTES)
+
+
+def _parts(value: bytes) -> Iterator[bytes]:
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line.strip() for line in lines)
+    else:
+        yield value
+        yield value.strip()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    last = max(1, len(text) // _PIECE)
+    for number in range(last):
+        # The last one takes what is left: it would be too short alone.
+        yield text[number * _PIECE : (number + 1) * _PIECE if number + 1 < last else len(text)]
+
+
+def _cut(value: bytes, size: int) -> Iterator[bytes]:
+    last = max(1, len(value) // size)
+    for number in range(last):
+        yield value[number * size : (number + 1) * size if number + 1 < last else len(value)]
+
+
+def _written(text: str) -> Iterator[str]:
+    yield text
+    escaped = json.dumps(text)[1:-1]
+    yield escaped
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield escaped.replace("/", "\\/")
+    value = text.encode("utf-8", "replace")
+    for table in _PERCENT:
+        coded = "".join([table[byte] for byte in value])
+        yield coded
+        yield coded.replace("%20", "+")
+
+
+def _base64s(value: bytes) -> Iterator[str]:
+    """The base64 of the value wherever it stands in a longer text: three alignments, without what neighbours touch."""
+    for piece in _cut(value, _BYTES):
+        for shift in range(3):
+            encoded = base64.b64encode(b"\0" * shift + piece).decode()
+            body = encoded.rstrip("=")
+            spoiled_end = (shift + len(piece)) % 3 != 0
+            yield from _both(body[(0, 2, 3)[shift] : len(body) - 1 if spoiled_end else len(body)])
+        yield from _both(base64.b64encode(piece).decode())
+
+
+def _wrapped(value: bytes) -> Iterator[str]:
+    """The lines of the base64 of the value alone."""
+    for size in _WRAPPED:
+        if len(value) > size:
+            for content in (value, value + b"\n"):
+                for start in range(0, len(content), size):
+                    line = base64.b64encode(content[start : start + size]).decode()
+                    if len(line) >= _SHORTEST_LINE:
+                        yield line
+
+
+def _both(encoded: str) -> Iterator[str]:
+    yield encoded
+    yield encoded.replace("+", "-").replace("/", "_")
