@@ -92,10 +92,15 @@ async def _up_here(settings: Settings) -> None:
 
             def ready() -> None:
                 _write_private(state, json.dumps({"pid": os.getpid(), "url": url}))
-                _say(f"Mooring is up at {url}  (data: {data}, token: {_told_to_client(url, token_file)})")
+                _say_up(url, data, token=_told_to_client(url, token_file), stop="Ctrl-C")
 
             await serve(app, api, works=True, ready=ready)
             state.unlink(missing_ok=True)
+
+
+def _say_up(url: str, data: Path, **more: str) -> None:
+    lines = {"data": str(data), **more}
+    _say("\n".join([f"Mooring is up at {url}", *(f"  {name:6} {text}" for name, text in lines.items())]))
 
 
 def _told_to_client(url: str, token_file: Path | None) -> str:
@@ -133,7 +138,7 @@ def _up_detached(settings: Settings) -> int:
             return child.returncode or 1
         known = _read_state(state)
         if known is not None and known["pid"] == child.pid:
-            _say(f"Mooring is up at {known['url']}  (data: {settings.data}, log: {log}); `moor down` ends it")
+            _say_up(known["url"], settings.data, log=str(log), stop=f"moor down --data {settings.data}")
             return 0
         time.sleep(0.05)
     raise Unavailable(f"it was not ready after {_DETACH_SECONDS:g} s; see {log}")

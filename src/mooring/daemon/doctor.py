@@ -33,7 +33,8 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     findings = [*_system(), _database(settings), *await _engine(settings)]
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        say(f"{'missing' if finding.fix else 'ok':8}{finding.what:{width}}  {finding.says}")
+        state = "missing" if finding.fix else "ok" if finding.what else "note"
+        say(f"{state:8}{finding.what:{width}}  {finding.says}")
         if finding.fix:
             say(f"{'':8}{'':{width}}  fix: {finding.fix}")
     return not any(finding.fix for finding in findings)
@@ -88,4 +89,4 @@ async def _engine(settings: Settings) -> list[Finding]:
             return [Finding(what="engine local", says="refused", fix=error.reason)]
     enforced = ", ".join(sorted(able.limits)) or "none"
     first = Finding(what="engine local", says=f"isolation holds; limits enforced: {enforced}")
-    return [first, *(Finding(what="", says=f"note: {missing}") for missing in able.missing)]
+    return [first, *(Finding(what="", says=missing) for missing in able.missing)]
