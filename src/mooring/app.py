@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mooring.audit.seal import SealKey
+from mooring.audit.sealing import Outside
 from mooring.base.clock import Clock
 from mooring.base.db import Database
 from mooring.base.git import Mirrors
@@ -28,3 +30,6 @@ class App:
     drivers: Mapping[str, Driver]
     mirrors: Mirrors
     vaults: Vaults
+    # Signs the record; what it signed is also kept outside the database.
+    seal_key: SealKey
+    seals: Outside

@@ -33,6 +33,9 @@ class Settings:
     rate_per_address: float = 1_000.0
     # Whether the embedded database gives up durability: for demonstrations and tests alone.
     throw_away: bool = False
+    # The key that signs the record (None: in the data directory), and how often what is new is signed.
+    audit_key_file: Path | None = None
+    seal_seconds: float = 10.0
     # How long a run that is to end gets between SIGTERM and SIGKILL.
     grace: float = 10.0
     # How long a session may take when it does not say.

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mooring.app import App
+from mooring.audit.seal import SealKey
 from mooring.base.clock import SystemClock
 from mooring.base.db import Database, connect
 from mooring.base.errors import Clash, Unavailable, Unfit
@@ -24,6 +25,7 @@ from mooring.compute.drivers.local.settings import LocalSettings
 from mooring.files.blobs.base import BlobStore
 from mooring.files.blobs.local import in_directory
 from mooring.files.blobs.s3 import S3Blobs, S3Settings, in_bucket
+from mooring.files.seals import KeptSeals
 from mooring.runner.build import build
 from mooring.secrets.entities import LOCAL, OPENBAO, WORKOS
 from mooring.secrets.live import Vaults
@@ -101,16 +103,19 @@ async def open_app(settings: Settings, database: Database, *, works: bool) -> As
     """The parts of a process; with `works`, also what makes and watches runs. Raises Unavailable, Unfit."""
     user = process_user("mooring-run")
     vaults = await vaults_of(settings, database)
+    blobs = blobs_of(settings)
     app = App(
         settings=settings,
         database=database,
         clock=SystemClock(),
-        blobs=blobs_of(settings),
+        blobs=blobs,
         link_key=_key(settings.data / "keys" / "link.key"),
         place=_key(settings.data / "keys" / "place").hex()[:16],
         drivers=drivers_of(settings) if works else {},
         mirrors=Mirrors(directory=settings.data / "git", user=user, limits=_git_limits(settings)),
         vaults=vaults,
+        seal_key=SealKey(_key(settings.audit_key_file or settings.data / "keys" / "audit.key")),
+        seals=KeptSeals(blobs=blobs, head=settings.data / "audit" / "head.json"),
     )
     try:
         yield app

@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mooring.app import App
+from mooring.audit.sealing import Sealer
 from mooring.audit.sequence import keep_numbering
 from mooring.base.db import Database
 from mooring.base.errors import Clash, Unavailable, Unfit
@@ -124,6 +125,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Call
         serving = [tasks.create_task(server.serve(sockets=[listening])) for server, listening in servers]
         if works:
             tasks.create_task(_work(app, stopping))
+            tasks.create_task(_seal(app, stopping))
         await _started([server for server, _ in servers], serving)
         ready()
         await stopping.wait()
@@ -187,6 +189,18 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             tasks.create_task(worker.run())
             await stopping.wait()
             worker.stop()
+
+
+async def _seal(app: App, stopping: asyncio.Event) -> None:
+    """Seal the record as it grows."""
+    sealer = Sealer(database=app.database, key=app.seal_key, outside=app.seals, clock=app.clock)
+
+    async def step() -> None:
+        while await sealer.step():
+            if stopping.is_set():
+                return
+
+    await repeat(step, name="seal", every=timedelta(seconds=app.settings.seal_seconds), stopping=stopping)
 
 
 def _end() -> Never:

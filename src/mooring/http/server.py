@@ -21,7 +21,7 @@ from mooring.audit.feed import Feed
 from mooring.base.errors import MooringError, NotKnown, Unavailable
 from mooring.base.ids import new_id
 from mooring.base.migrate import current, shipped
-from mooring.http import access, audit, catalog, compute, identity, runs, secrets, sessions, system
+from mooring.http import access, audit, catalog, compute, identity, record, runs, secrets, sessions, system
 from mooring.http.call import BODY_BYTES, Call
 from mooring.http.errors import BASE, Broken, NoSuchMethod, TooMany, body_of, of_framework
 from mooring.http.keys import NOBODY, asker
@@ -42,6 +42,7 @@ ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     *secrets.ROUTES,
     *audit.ROUTES,
+    *record.ROUTES,
     *access.ROUTES,
 )
 """Every route under /api/mooring/v1. A slice's file adds its own here."""

@@ -40,3 +40,37 @@ class EventQuery(WatchQuery, kw_only=True, forbid_unknown_fields=True, rename={"
     resource_type: Annotated[str, Meta(max_length=100)] | None = None
     action: Annotated[str, Meta(max_length=100, examples=["workflow.update"])] | None = None
     actor_id: Id | None = None
+
+
+class ExportQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """From where to export."""
+
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1, description="The last number of an earlier export")] = 0
+
+
+class RecordState(Struct, kw_only=True):
+    """How far the record is sealed: up to which number, when, with which public key (Ed25519, hex)."""
+
+    kind: str
+    sealed_to: int
+    sealed_at: datetime | None
+    root: str | None
+    key: str
+
+
+class RecordFinding(Struct, kw_only=True):
+    """The first thing that is wrong."""
+
+    number: int
+    event_id: Id | None
+    says: str
+
+
+class RecordVerdict(Struct, kw_only=True):
+    """What a verification came to. Events after `sealed_to` are not covered by a seal yet."""
+
+    kind: str
+    intact: bool
+    sealed_to: int
+    numbered_to: int
+    finding: RecordFinding | None

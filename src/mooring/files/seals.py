@@ -1,0 +1,76 @@
+"""Seals outside the database: a copy of each in the blob store, the newest number in a file of the data directory."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mooring.audit.seal import Seal
+from mooring.base.errors import Missing, Unavailable
+from mooring.files.blobs.base import BlobStore
+
+_DIGITS = 19
+
+
+class _Head(msgspec.Struct, kw_only=True):
+    last: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSeals:
+    """Copies under `seals/<last number>`; the head is a file that is replaced whole."""
+
+    blobs: BlobStore
+    head: Path
+
+    async def keep(self, seal: Seal) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.write(msgspec.json.encode(seal))
+            file.seek(0)
+            await self.blobs.put_file(_key(seal.last), file)
+        if seal.last > await self.newest():
+            await asyncio.to_thread(self._write, _Head(last=seal.last, root=seal.root.hex()))
+
+    async def newest(self) -> int:
+        try:
+            text = await asyncio.to_thread(self.head.read_bytes)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise Unavailable(f"cannot read {self.head}: {error.strerror}") from error
+        try:
+            return msgspec.json.decode(text, type=_Head).last
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"{self.head} is not what Mooring wrote there; restore it from a backup") from error
+
+    async def read(self, last: int) -> Seal | None:
+        held = bytearray()
+        try:
+            async for chunk in self.blobs.read(_key(last)):
+                held += chunk
+            return msgspec.json.decode(held, type=Seal)
+        except (Missing, msgspec.DecodeError):
+            return None
+
+    def _write(self, head: _Head) -> None:
+        fresh = self.head.with_suffix(".new")
+        try:
+            self.head.parent.mkdir(mode=0o700, exist_ok=True)
+            with fresh.open("wb") as file:
+                file.write(msgspec.json.encode(head))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.head)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise Unavailable(f"cannot write {self.head}: {error.strerror}") from error
+
+
+def _key(last: int) -> str:
+    return f"seals/{last:0{_DIGITS}d}"

@@ -1,0 +1,79 @@
+"""Routes that prove and hand out the record as a whole."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from mooring.audit import events, sealing
+from mooring.audit.sealing import check_may_verify
+from mooring.http.call import Call
+from mooring.http.route import Answer, Route
+from mooring.http.watch import shown
+from mooring.wire.audit import ExportQuery, RecordFinding, RecordState, RecordVerdict
+
+JSON_LINES = "application/jsonl"
+_BATCH = 1_000
+
+
+async def _state(call: Call) -> Answer:
+    check_may_verify(call.actor.sees.everything)
+    async with call.app.database.reading() as tx:
+        newest = await sealing.newest(tx)
+    return Answer(
+        body=RecordState(
+            kind="RecordState",
+            sealed_to=newest.last if newest else 0,
+            sealed_at=newest.sealed_at if newest else None,
+            root=newest.root.hex() if newest else None,
+            key=call.app.seal_key.public.hex(),
+        )
+    )
+
+
+async def _verify(call: Call) -> Answer:
+    check_may_verify(call.actor.sees.everything)
+    verdict = await sealing.verify(call.app.database, call.app.seal_key, call.app.seals)
+    found = verdict.finding
+    return Answer(
+        body=RecordVerdict(
+            kind="RecordVerdict",
+            intact=found is None,
+            sealed_to=verdict.sealed_to,
+            numbered_to=verdict.numbered_to,
+            finding=RecordFinding(number=found.number, event_id=found.event_id, says=found.says) if found else None,
+        )
+    )
+
+
+async def _export(call: Call) -> Answer:
+    query = call.asked(ExportQuery)
+    check_may_verify(call.actor.sees.everything)
+    return Answer(stream=_lines(call, query.after), media=JSON_LINES)
+
+
+async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
+    while True:
+        async with call.app.database.reading() as tx:
+            found = await events.after(tx, after, _BATCH)
+        if not found:
+            return
+        after = found[-1].number
+        yield b"".join(msgspec.json.encode(shown(event)) + b"\n" for event in found)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET", path="/record", operation="readRecord", tag="record", says="How far the record is sealed",
+        handle=_state, answer=RecordState,
+    ),
+    Route(
+        method="POST", path="/record/verify", operation="verifyRecord", tag="record",
+        says="Whether every event is as it was sealed; names the first that was altered, removed or inserted",
+        handle=_verify, answer=RecordVerdict,
+    ),
+    Route(
+        method="GET", path="/record/export", operation="exportRecord", tag="record",
+        says="Every event behind a number, as JSON lines in the order of their numbers", handle=_export,
+        query=ExportQuery, media=JSON_LINES,
+    ),
+)  # fmt: skip

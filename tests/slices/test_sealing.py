@@ -1,0 +1,204 @@
+"""Whoever alters the record by hand is found out, and which event it was."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import LiteralString
+
+import pytest
+
+from mooring.access.actor import SYSTEM
+from mooring.audit import sealing, sequence
+from mooring.audit.seal import SealKey
+from mooring.audit.sealing import Finding, Sealer, Verdict, verify
+from mooring.base.clock import SystemClock
+from mooring.base.db import Database, connect
+from mooring.base.hints import Hints
+from mooring.base.postgres import EmbeddedPostgres
+from mooring.catalog.catalog import SKILLS
+from mooring.files.blobs.local import in_directory
+from mooring.files.seals import KeptSeals
+
+KEY = SealKey(bytes(range(32)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record of some events, and someone who owns the database."""
+
+    database: Database
+    superuser: Database
+    sealer: Sealer
+
+    async def grow(self, count: int, *, seal: bool = True) -> None:
+        for number in range(count):
+            async with self.database.transaction() as tx:
+                await SKILLS.create(tx, SYSTEM.because("it must"), {"name": f"skill {number}"})
+        async with self.database.transaction() as tx:
+            await sequence.number(tx)
+        if seal:
+            await self.sealer.step()
+
+    async def meddle(self, *statements: LiteralString) -> None:
+        """Do something to the tables that no role of Mooring's may do."""
+        async with self.superuser.transaction() as tx:
+            await tx.script("SET LOCAL session_replication_role = replica")
+            for statement in statements:
+                await tx.run(statement)
+
+    async def verdict(self) -> Verdict:
+        return await verify(self.database, KEY, self.sealer.outside)
+
+    async def found(self) -> tuple[int, str]:
+        finding = (await self.verdict()).finding
+        assert finding is not None
+        return finding.number, finding.says
+
+    async def event_at(self, number: int) -> str:
+        async with self.database.reading() as tx:
+            found = await sealing.leaves(tx, number - 1, 1)
+        assert found[0].id is not None
+        return found[0].id
+
+
+@pytest.fixture
+async def record(database: Database, postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncGenerator[Record]:
+    superuser = await connect(postgres.url("postgres", "mooring"), hints=Hints(), most=1)
+    outside = KeptSeals(blobs=in_directory(tmp_path / "blobs"), head=tmp_path / "audit" / "head.json")
+    sealer = Sealer(database=database, key=KEY, outside=outside, clock=SystemClock())
+    yield Record(database=database, superuser=superuser, sealer=sealer)
+    await superuser.close()
+
+
+async def test_an_untouched_record_is_intact_however_often_it_was_sealed(record: Record) -> None:
+    assert await record.verdict() == Verdict(sealed_to=0, numbered_to=0, finding=None)
+    for count in (3, 1, 4):
+        await record.grow(count)
+    await record.grow(2, seal=False)
+    assert await record.verdict() == Verdict(sealed_to=8, numbered_to=10, finding=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "details = details || '{\"after\": {}}'",
+        "reason = NULL",
+        "reason = 'another'",
+        "timestamp = timestamp + interval '1 microsecond'",
+        "action = 'skill.update'",
+        "resource_type = 'agent'",
+        "resource_id = 'skl_0ujtsYcgvSTl8PAuAdqWYSMnLOv'",
+        "id = 'rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv'",
+    ],
+)
+async def test_one_changed_column_of_one_event_is_named(record: Record, change: LiteralString) -> None:
+    await record.grow(6)
+    await record.grow(6)
+    await record.meddle(
+        f"UPDATE resource_events SET {change} WHERE seq = (SELECT seq FROM event_numbers WHERE number = 8)"
+    )
+    finding = Finding(number=8, event_id=await record.event_at(8), says="the event is not the one that was sealed")
+    assert await record.verdict() == Verdict(sealed_to=6, numbered_to=12, finding=finding)
+
+
+async def test_a_removed_event_is_named_whether_sealed_or_not(record: Record) -> None:
+    await record.grow(5)
+    await record.grow(4, seal=False)
+    await record.meddle("DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = 8)")
+    assert await record.found() == (8, "the event was removed before it was sealed")
+    await record.meddle("DELETE FROM event_numbers WHERE number = 3")
+    assert await record.found() == (3, "the event was removed")
+
+
+async def test_an_event_inserted_by_hand_is_named(record: Record) -> None:
+    await record.grow(3)
+    await record.meddle(
+        "INSERT INTO resource_events (id, resource_type, resource_id, action)"
+        " VALUES ('rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user', 'usr_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user.create')"
+    )
+    finding = (await record.verdict()).finding
+    assert finding is not None
+    assert (finding.event_id, "inserted by hand" in finding.says) == ("rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv", True)
+
+
+async def test_two_events_that_changed_places_are_named(record: Record) -> None:
+    await record.grow(4)
+    await record.meddle(
+        "UPDATE event_numbers SET number = 1002 WHERE number = 2",
+        "UPDATE event_numbers SET number = 2 WHERE number = 3",
+        "UPDATE event_numbers SET number = 3 WHERE number = 1002",
+    )
+    assert (await record.found())[0] == 2
+
+
+async def test_an_event_altered_together_with_its_seal_is_named_from_the_copy_outside(record: Record) -> None:
+    await record.grow(4)
+    await record.meddle(
+        "UPDATE resource_events SET reason = 'x' WHERE seq = (SELECT seq FROM event_numbers WHERE number = 3)",
+        "UPDATE event_seals SET leaves = overlay(leaves PLACING sha256('x'::bytea) FROM 65)",
+    )
+    assert await record.found() == (3, "the event is not the one that was sealed")
+
+
+async def test_a_seal_altered_alone_is_named(record: Record) -> None:
+    await record.grow(4)
+    await record.meddle("UPDATE event_seals SET signature = overlay(signature PLACING '\\x00'::bytea FROM 1)")
+    assert await record.found() == (1, "the seal over the numbers 1 to 4: its signature is not right")
+
+
+async def test_removed_seals_are_noticed_first_last_or_all(record: Record) -> None:
+    for _ in range(3):
+        await record.grow(2)
+    await record.meddle("DELETE FROM event_seals WHERE last = 6")
+    assert await record.found() == (5, "seals up to number 6 were kept outside; those after 4 were removed")
+    await record.meddle("DELETE FROM event_seals WHERE last = 2")
+    assert await record.found() == (1, "the seal over number 1 was removed")
+    await record.meddle("DELETE FROM event_seals")
+    assert (await record.found())[1].startswith("seals up to number 6")
+
+
+async def test_a_record_sealed_anew_with_another_key_is_found_out(record: Record, tmp_path: Path) -> None:
+    await record.grow(4)
+    await record.meddle(
+        "UPDATE resource_events SET reason = 'x' WHERE seq = (SELECT seq FROM event_numbers WHERE number = 2)",
+        "DELETE FROM event_seals",
+    )
+    elsewhere = KeptSeals(blobs=in_directory(tmp_path / "other"), head=tmp_path / "other.json")
+    forger = Sealer(database=record.database, key=SealKey(bytes(32)), outside=elsewhere, clock=SystemClock())
+    await forger.step()
+    assert await record.found() == (2, "the event is not the one that was sealed")
+
+
+async def test_a_seal_kept_in_the_database_alone_is_brought_outside_later(record: Record, tmp_path: Path) -> None:
+    await record.grow(3)
+    (tmp_path / "audit" / "head.json").unlink()
+    assert await record.sealer.outside.newest() == 0
+    await record.sealer.step()
+    assert await record.sealer.outside.newest() == 3
+
+
+async def test_two_sealers_make_one_chain(record: Record) -> None:
+    await record.grow(3, seal=False)
+    assert not await record.sealer.step()
+    assert not await record.sealer.step()
+    await record.grow(2)
+    assert await record.verdict() == Verdict(sealed_to=5, numbered_to=5, finding=None)
+
+
+async def test_even_the_owner_cannot_change_a_seal(record: Record, owner: Database) -> None:
+    await record.grow(1)
+    for statement in ("UPDATE event_seals SET sealed_at = now()", "DELETE FROM event_seals", "TRUNCATE event_seals"):
+        with pytest.raises(Exception, match="append-only"):
+            async with owner.transaction() as tx:
+                await tx.script(statement)
+
+
+def test_a_seal_says_what_is_wrong_with_it() -> None:
+    leaf = sealing.Leaf(
+        number=1, seq=1, id="x", at=0, actor_id=None, resource_type="a", resource_id="b", action="c", details="{}",
+        reason=None,
+    )  # fmt: skip
+    whole = KEY.seal(None, [leaf], datetime(2026, 1, 1, tzinfo=UTC))
+    assert whole.says is None
+    assert whole.leaf(1) == leaf.hash
