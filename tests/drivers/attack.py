@@ -81,14 +81,18 @@ def call_or_not(number: int, *arguments: object) -> None:
 
 
 def ask(method: str, path: str, head: str) -> int:
-    """The status of a call to the link."""
+    """The status of a call to the link; 401 also where nobody listens to us."""
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(10)
         link.connect(LINK)
         body = b'{"events":[]}' if method == "POST" else b""
         request = f"{method} /link/v1/{path} HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n"
-        link.sendall(request.encode() + body)
-        return int(link.recv(65536).split(b" ")[1])
+        try:
+            link.sendall(request.encode() + body)
+            answer = link.recv(65536)
+        except (BrokenPipeError, ConnectionResetError):
+            return 401
+        return int(answer.split(b" ")[1]) if answer else 401
 
 
 CALLS_OF_THE_LINK = (

@@ -116,3 +116,26 @@ async def test_the_environment_is_given_until_it_was_received_and_never_after(ap
     async with app.database.transaction() as tx:
         report: Any = await runs.report_of(tx, again.id)
     assert (report.outcome, "not given twice" in report.reason) == ("failed", True)
+
+
+FLOOD = """
+import resource, select, socket
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+kept = []
+for _ in range(3000):
+    kept.append(socket.socket(socket.AF_UNIX))
+    kept[-1].connect("/run/mooring/link.sock")
+poll = select.poll()
+for one in kept:
+    poll.register(one, 0)
+closed = set()
+while len(closed) < 3000 - 40 and (found := poll.poll(10000)):
+    closed |= {number for number, _ in found}
+    [poll.unregister(number) for number, _ in found]
+print(len(closed) >= 3000 - 40)
+"""
+
+
+async def test_connections_by_the_thousand_are_not_held(app: App) -> None:
+    mine = await started(app, f"/usr/bin/python3 -c '{FLOOD}'")
+    assert await said(app, mine) == "True\n"

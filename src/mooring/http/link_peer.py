@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from pathlib import Path
 from typing import Any
 
 from litestar import Request
@@ -11,18 +12,37 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from mooring.base.errors import NotKnown
 
 _PROCESS = "process"
+# Enough to be answered that they are not known.
+_STRANGERS = 32
 # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED).
 _CREDENTIALS = struct.Struct("3i")
 
 
 class PeerProtocol(HttpToolsProtocol):
-    """HTTP whose client is the process that connected: nothing it sends can say otherwise."""
+    """HTTP whose client is the process that connected: nothing it sends can say otherwise. Those who are no runner
+    share a few connections: an agent that opens them by the thousand takes none from others."""
+
+    stranger: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - uvicorn's own signature
         super().connection_made(transport)
         connection: socket.socket = transport.get_extra_info("socket")
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        self.client = (_PROCESS, _CREDENTIALS.unpack(credentials)[0])
+        process: int = _CREDENTIALS.unpack(credentials)[0]
+        self.client = (_PROCESS, process)
+        self.stranger = not _is_first(process)
+        others = (one for one in self.connections if isinstance(one, PeerProtocol) and one.stranger)
+        if self.stranger and sum(1 for _ in others) > _STRANGERS:
+            transport.abort()
+
+
+def _is_first(process: int) -> bool:
+    """Whether it is process 1 where it lives, as a runner is and nothing a runner starts. Source: proc(5), NSpid."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(line.startswith("NSpid:") and line.split()[-1] == "1" for line in status.splitlines())
 
 
 def process_of(request: Request[Any, Any, Any]) -> int:
