@@ -31,8 +31,8 @@ class PeerProtocol(HttpToolsProtocol):
         process: int = _CREDENTIALS.unpack(credentials)[0]
         self.client = (_PROCESS, process)
         self.stranger = not _is_first(process)
-        others = (one for one in self.connections if isinstance(one, PeerProtocol) and one.stranger)
-        if self.stranger and sum(1 for _ in others) > _STRANGERS:
+        connections: set[Any] = self.connections
+        if self.stranger and sum(one.stranger for one in connections) > _STRANGERS:
             transport.abort()
 
 
