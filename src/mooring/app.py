@@ -10,6 +10,8 @@ from mooring.base.db import Database
 from mooring.base.git import Mirrors
 from mooring.compute.drivers.base import Driver
 from mooring.files.blobs.base import BlobStore
+from mooring.files.content import Contents
+from mooring.files.depot import Depot
 from mooring.secrets.live import Vaults
 from mooring.settings import Settings
 
@@ -29,6 +31,9 @@ class App:
     # Empty in a process that only serves.
     drivers: Mapping[str, Driver]
     mirrors: Mirrors
+    # Archives on their way in, and what lies inside those that are there.
+    depot: Depot
+    contents: Contents
     vaults: Vaults
     # Signs the record; what it signed is also kept outside the database.
     seal_key: SealKey

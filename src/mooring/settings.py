@@ -68,6 +68,17 @@ class Settings:
     s3_profile: str = "default"
     # Certificates to trust beside the system's, PEM.
     s3_ca_file: Path | None = None
+    # One archive that is sent, and what its files may come to: entries, all bytes, one file, bytes out for one in.
+    upload_bytes: int = 64 << 30
+    import_entries: int = 2_000_000
+    import_bytes: int = 64 << 30
+    import_file_bytes: int = 16 << 30
+    import_ratio: int = 200
+    # What one import may use: bytes of memory, seconds.
+    import_memory: int = 2 << 30
+    import_timeout: float = 3600.0
+    # How long the bytes of what was deleted stay in the store, seconds.
+    blob_grace: float = 24 * 3600.0
     # Further buckets that filesystems may be imported from, separated by spaces.
     s3_import_buckets: str = ""
     # Where the values of new secrets go: local, workos, openbao.

@@ -22,10 +22,14 @@ from mooring.base.unprivileged import process_user
 from mooring.compute.drivers.base import Driver
 from mooring.compute.drivers.local.driver import LocalDriver
 from mooring.compute.drivers.local.settings import LocalSettings
+from mooring.files.archive.limits import Limits
 from mooring.files.blobs.base import BlobStore
 from mooring.files.blobs.local import in_directory
 from mooring.files.blobs.s3 import S3Blobs, S3Settings, in_bucket
+from mooring.files.content import Contents
+from mooring.files.depot import Depot
 from mooring.files.seals import KeptSeals
+from mooring.files.workshop import Workshop
 from mooring.runner.build import build
 from mooring.secrets.entities import LOCAL, OPENBAO, WORKOS
 from mooring.secrets.live import Vaults
@@ -102,8 +106,9 @@ async def _migrate(url: str, *, application: str | None) -> None:
 async def open_app(settings: Settings, database: Database, *, works: bool) -> AsyncGenerator[App]:
     """The parts of a process; with `works`, also what makes and watches runs. Raises Unavailable, Unfit."""
     user = process_user("mooring-run")
-    vaults = await vaults_of(settings, database)
     blobs = blobs_of(settings)
+    mirrors = Mirrors(directory=settings.data / "git", user=user, limits=_git_limits(settings))
+    vaults = await vaults_of(settings, database)
     app = App(
         settings=settings,
         database=database,
@@ -112,7 +117,9 @@ async def open_app(settings: Settings, database: Database, *, works: bool) -> As
         link_key=_key(settings.data / "keys" / "link.key"),
         place=_key(settings.data / "keys" / "place").hex()[:16],
         drivers=drivers_of(settings) if works else {},
-        mirrors=Mirrors(directory=settings.data / "git", user=user, limits=_git_limits(settings)),
+        mirrors=mirrors,
+        depot=depot_of(settings, database, blobs, mirrors),
+        contents=Contents(blobs=blobs),
         vaults=vaults,
         seal_key=SealKey(_key(settings.audit_key_file or settings.data / "keys" / "audit.key")),
         seals=KeptSeals(blobs=blobs, head=settings.data / "audit" / "head.json"),
@@ -172,6 +179,38 @@ def blobs_of(settings: Settings) -> BlobStore:
     """Where archives and artifacts are kept. Raises Unfit, Unavailable."""
     return (
         in_directory(settings.data / "blobs") if settings.s3_bucket is None else bucket_of(settings, settings.s3_bucket)
+    )
+
+
+def depot_of(settings: Settings, database: Database, blobs: BlobStore, mirrors: Mirrors) -> Depot:
+    """Where archives come in."""
+    return Depot(
+        database=database,
+        blobs=blobs,
+        workshop=workshop_of(settings),
+        mirrors=mirrors,
+        buckets={name: bucket_of(settings, name) for name in settings.s3_import_buckets.split()},
+        upload_bytes=settings.upload_bytes,
+    )
+
+
+def workshop_of(settings: Settings) -> Workshop:
+    """Where archives are worked on: by the user of runs, in a directory it cannot list."""
+    directory = settings.data / "tmp"
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o711)
+    limits = Limits(
+        entries=settings.import_entries,
+        total=settings.import_bytes,
+        file=settings.import_file_bytes,
+        ratio=settings.import_ratio,
+    )
+    return Workshop(
+        directory=directory,
+        user=process_user("mooring-run"),
+        limits=limits,
+        memory=settings.import_memory,
+        seconds=settings.import_timeout,
     )
 
 

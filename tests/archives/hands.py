@@ -29,7 +29,7 @@ class Ours:
 
     @property
     def entries(self) -> dict[str, Entry]:
-        return {entry.path: entry for entry in read(iter([self.manifest]))[1]}
+        return {entry.path: entry for entry in read([self.manifest])}
 
 
 def repacked(data: bytes, limits: Limits | None = None) -> Ours:

@@ -22,16 +22,22 @@ KEYS = ("S3RVER", "S3RVER")
 def moto_url() -> Generator[str]:
     """A moto server with a bucket."""
     with servers.moto() as url:
-        client = cast("Any", boto3).client(
-            "s3",
-            endpoint_url=url,
-            region_name="us-east-1",
-            aws_access_key_id=KEYS[0],
-            aws_secret_access_key=KEYS[1],
-        )
-        client.create_bucket(Bucket=BUCKET)
-        client.close()
+        put_object(url, BUCKET, "made", b"")
         yield url
+
+
+def put_object(url: str, bucket: str, key: str, data: bytes) -> None:
+    """A bucket with an object in it, as others would put it there."""
+    client = cast("Any", boto3).client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=KEYS[0],
+        aws_secret_access_key=KEYS[1],
+    )
+    client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket=bucket, Key=key, Body=data)
+    client.close()
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +59,9 @@ def s3_settings(url: str, **given: object) -> S3Settings:
     return S3Settings(**{**values, **given})  # pyright: ignore[reportArgumentType] - fields by name
 
 
-@pytest.fixture(params=["directory", "moto", "s3rver"])
+@pytest.fixture(
+    params=["directory", pytest.param("moto", marks=pytest.mark.slow), pytest.param("s3rver", marks=pytest.mark.slow)]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """Each store in turn."""
     if request.param == "directory":

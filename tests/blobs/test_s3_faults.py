@@ -16,6 +16,7 @@ from blobs.servers import Broken, Proxy, proxy, serving
 from mooring.base.errors import Unavailable, Unfit
 from mooring.files.blobs.s3 import S3Blobs, in_bucket
 
+pytestmark = pytest.mark.slow
 MIB = 1 << 20
 
 

@@ -67,6 +67,13 @@ SAMPLES = {
             cleared={"description": ""},
         ),
         Sample(
+            path="/filesystems",
+            kind="Filesystem",
+            body=_of(name="toolchain", description="compilers"),
+            patch={"name": "compilers"},
+            cleared={"description": ""},
+        ),
+        Sample(
             path="/agents",
             kind="Agent",
             body=_of(name="builder", prompt="be careful", settings={"a": 1, "b": {"c": 2}}, model="m"),

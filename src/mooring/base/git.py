@@ -16,6 +16,7 @@ import socket
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from mooring.base.errors import Missing, Unavailable, Unfit
@@ -79,6 +80,16 @@ class Mirrors:
         git = ["cat-file", "blob", f"{pinned.commit}:{path}"]
         code, out, _ = await self._run(git, cwd=self._mirror(pinned.url))
         return None if code else out[:_MOST_TEXT].decode(errors="replace")
+
+    async def archive(self, pinned: Pinned, path: str, out: IO[bytes]) -> None:
+        """Write a directory of the commit ("" is its root) to an open file, as a tar. Raises Missing, Unavailable."""
+        git = ["archive", "--format=tar", "--", f"{pinned.commit}:{path}"]
+        code, _, err = await self._run(git, cwd=self._mirror(pinned.url), stdout=out.fileno())
+        if code:
+            said = err.decode(errors="replace").strip()[:_MOST_SAID]
+            if "not a valid object name" in said or "not a tree object" in said:
+                raise Missing(f"the repository {pinned.url} has no directory {path!r} there", url=pinned.url, path=path)
+            raise _failure(pinned.url, said)
 
     # --- the steps ---
 
@@ -175,14 +186,16 @@ class Mirrors:
             raise _failure(url, err.decode(errors="replace").strip()[:_MOST_SAID])
         return out
 
-    async def _run(self, words: Sequence[str], *, cwd: Path, pins: Sequence[str] = ()) -> tuple[int, bytes, bytes]:
+    async def _run(
+        self, words: Sequence[str], *, cwd: Path, pins: Sequence[str] = (), stdout: int = asyncio.subprocess.PIPE
+    ) -> tuple[int, bytes, bytes]:
         settings = [word for pin in (f"protocol.file.allow={self._file()}", *pins) for word in ("-c", pin)]
         limit = ["prlimit", f"--fsize={self.limits.size}", "--core=0", "--"]
         # Python ignores SIGXFSZ, and git inherits that: it then says "File too large" instead of dying without a word.
         process = await asyncio.create_subprocess_exec(
             *self.user.prefix(), *limit, "git", *settings, *words,
             cwd=cwd, env=self._environment(), start_new_session=True, restore_signals=False,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
             async with asyncio.timeout(self.limits.seconds):
@@ -194,7 +207,7 @@ class Mirrors:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
-        return process.returncode or 0, out, err
+        return process.returncode or 0, out or b"", err
 
     def _file(self) -> str:
         return "always" if self.limits.allow_file else "never"

@@ -22,6 +22,7 @@ from mooring.base.errors import Clash, Unavailable, Unfit
 from mooring.base.unprivileged import process_user
 from mooring.base.work import Worker, pause, repeat
 from mooring.compute.loop import Runs
+from mooring.files.loop import Filesystems
 from mooring.http.link_peer import PeerProtocol
 from mooring.http.runner_link import link_application
 from mooring.http.server import application
@@ -184,7 +185,9 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             place=app.place,
         )
         secrets = Secrets(database=app.database, vaults=app.vaults)
-        worker = Worker(app.database, (sessions.loop(), runs.loop(), *secrets.loops()), place=app.place)
+        files = Filesystems(database=app.database, depot=app.depot, blobs=app.blobs)
+        loops = (sessions.loop(), runs.loop(), *secrets.loops(), *files.loops())
+        worker = Worker(app.database, loops, place=app.place)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run())
             await stopping.wait()

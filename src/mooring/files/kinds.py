@@ -35,7 +35,7 @@ FILESYSTEM_VERSION = Kind(
     written=(
         "filesystem_id", "number", "parent_version_id", "source", "session_id", "s3_archive_bucket", "s3_archive_key",
         "archive_checksum", "given_checksum", "archive_type", "archive_size", "uncompressed_size", "manifest_key",
-        "manifest_checksum", "entry_count",
+        "manifest_checksum", "blocks_key", "blocks_checksum", "entry_count",
     ),
     visible="""
         EXISTS (

@@ -53,6 +53,14 @@ class TooMany(MooringError):
         self.retry_after = retry_after
 
 
+class OutOfRange(MooringError):
+    """The range lies outside of what is there, `size` bytes long."""
+
+    def __init__(self, reason: str, *, size: int) -> None:
+        super().__init__(reason, size=size)
+        self.size = size
+
+
 class Broken(MooringError):
     """Our own fault."""
 
@@ -80,6 +88,7 @@ CODES: Mapping[type[MooringError], Code] = {
     Stale: Code(number=31, status=412, reason="It has changed since: read it again"),
     TooLarge: Code(number=32, status=413, reason="The body is larger than is taken"),
     WrongMedia: Code(number=33, status=415, reason="The body is not of a media type that is taken"),
+    OutOfRange: Code(number=36, status=416, reason="The range lies outside of what is there"),
     TooMany: Code(number=34, status=429, reason="Too many requests; wait as long as Retry-After says"),
     Unavailable: Code(number=35, status=503, reason="Not now; try again"),
 }

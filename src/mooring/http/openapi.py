@@ -19,6 +19,7 @@ _HEADERS = {
     "Idempotency-Key": "Makes a retry within 24 hours return the first answer",
     "Audit-Reason": "Why; it stands in the event",
     "Last-Event-ID": "The last number the asker saw",
+    "Range": "Which bytes: `bytes=first-last`, `bytes=first-`, `bytes=-last`",
 }
 
 

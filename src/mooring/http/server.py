@@ -21,9 +21,22 @@ from mooring.audit.feed import Feed
 from mooring.base.errors import MooringError, NotKnown, Unavailable
 from mooring.base.ids import new_id
 from mooring.base.migrate import current, shipped
-from mooring.http import access, audit, catalog, compute, identity, record, runs, secrets, sessions, system
+from mooring.http import (
+    access,
+    audit,
+    catalog,
+    compute,
+    content,
+    files,
+    identity,
+    record,
+    runs,
+    secrets,
+    sessions,
+    system,
+)
 from mooring.http.call import BODY_BYTES, Call
-from mooring.http.errors import BASE, Broken, NoSuchMethod, TooMany, body_of, of_framework
+from mooring.http.errors import BASE, Broken, NoSuchMethod, OutOfRange, TooMany, body_of, of_framework
 from mooring.http.keys import NOBODY, asker
 from mooring.http.openapi import document
 from mooring.http.rate import Rates
@@ -41,6 +54,8 @@ ROUTES: tuple[Route, ...] = (
     *runs.ROUTES,
     *sessions.ROUTES,
     *secrets.ROUTES,
+    *files.ROUTES,
+    *content.ROUTES,
     *audit.ROUTES,
     *record.ROUTES,
     *access.ROUTES,
@@ -152,6 +167,8 @@ def _refusal_headers(error: MooringError, operation_id: str) -> dict[str, str]:
         headers["WWW-Authenticate"] = 'Bearer realm="mooring"'
     if isinstance(error, NoSuchMethod):
         headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, OutOfRange):
+        headers["Content-Range"] = f"bytes */{error.size}"
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.retry_after)
     return headers

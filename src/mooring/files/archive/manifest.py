@@ -4,7 +4,7 @@ The first line is the `Head`, every other one an `Entry`.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import msgspec
@@ -72,18 +72,25 @@ class ManifestWriter:
         self._digest.update(data)
 
 
-def read_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines of a manifest from its compressed bytes."""
-    gunzip = codec.decompressor(codec.GZIP)
-    rest = b""
+class Lines:
+    """Reads a manifest piece by piece."""
+
+    def __init__(self) -> None:
+        self._gunzip = codec.decompressor(codec.GZIP)
+        self._rest = b""
+        self._head: Head | None = None
+        self._decode = msgspec.json.Decoder(Entry).decode
+
+    def entries(self, chunk: bytes) -> list[Entry]:
+        """The entries that are whole with this chunk. Raises msgspec.DecodeError."""
+        *lines, self._rest = (self._rest + self._gunzip.decompress(chunk)).split(b"\n")
+        if self._head is None and lines:
+            self._head = msgspec.json.decode(lines.pop(0), type=Head)
+        return [self._decode(line) for line in lines]
+
+
+def read(chunks: Iterable[bytes]) -> Iterator[Entry]:
+    """The entries of a manifest, from its compressed bytes. Raises msgspec.DecodeError."""
+    lines = Lines()
     for chunk in chunks:
-        *lines, rest = (rest + gunzip.decompress(chunk)).split(b"\n")
-        yield from lines
-
-
-def read(chunks: Iterator[bytes]) -> tuple[Head, Iterator[Entry]]:
-    """The head of a manifest and its entries, from its compressed bytes. Raises msgspec.DecodeError."""
-    lines = read_lines(chunks)
-    head = msgspec.json.decode(next(lines, b""), type=Head)
-    decode = msgspec.json.Decoder(Entry).decode
-    return head, (decode(line) for line in lines)
+        yield from lines.entries(chunk)

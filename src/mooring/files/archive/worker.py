@@ -82,7 +82,7 @@ def do(job: Job) -> Said:
             made = ManifestWriter(BytesIO())
             return Unpacked(manifest_sha256=unpack(job.source, job.root, made, job.limits, _progress))
         case Check():
-            _, entries = manifest.read(_chunks(job.manifest))
+            entries = manifest.read(_chunks(job.manifest))
             return Checked(difference=check.difference(job.root, entries))
         case _:
             assert_never(job)

@@ -1,0 +1,93 @@
+"""What lies inside a version: one file by range, the archive, the manifest. A contact: no transaction is held.
+
+Every byte is checked before it is given: by the block's digest in the table, whose own checksum the version holds, or
+by the checksum of the whole, whose last piece is held back until it is known to be right.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from mooring.base.errors import Unfit
+from mooring.files.archive.blocks import BLOCK, BlockTable, Part
+from mooring.files.blobs.base import BlobStore
+from mooring.files.entities import FilesystemVersion, Row
+from mooring.files.errors import Damaged
+
+# How much of an archive is fetched at once.
+WINDOW = 16 * BLOCK
+_TABLES = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """Reads versions. The newest block tables are held in memory."""
+
+    blobs: BlobStore
+    _tables: OrderedDict[str, BlockTable] = field(default_factory=OrderedDict[str, BlockTable])
+
+    async def file(self, version: FilesystemVersion, row: Row, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes of a file from `start` up to `end`. Raises Unfit (no file, outside), Damaged, Unavailable."""
+        if row.type != "file" or row.tar_offset is None:
+            leads = f"; it leads to {row.target}" if row.target else ""
+            raise Unfit(f"{row.path} is a {row.type}, not a file{leads}", path=row.path)
+        if not 0 <= start <= end <= row.size:
+            raise Unfit(f"{row.path} has {row.size} bytes; nothing lies from {start} to {end}", size=row.size)
+        table = await self.table(version)
+        return self._pieces(version, table, row.tar_offset + start, row.tar_offset + end)
+
+    async def table(self, version: FilesystemVersion) -> BlockTable:
+        """The block table of a version's archive. Raises Damaged, Missing, Unavailable."""
+        known = self._tables.get(version.blocks_checksum)
+        if known is None:
+            data = b"".join([chunk async for chunk in self.blobs.read(version.blocks_key)])
+            known = BlockTable.checked(data, version.blocks_checksum.removeprefix("sha256:"))
+            self._tables[version.blocks_checksum] = known
+            if len(self._tables) > _TABLES:
+                self._tables.popitem(last=False)
+        else:
+            self._tables.move_to_end(version.blocks_checksum)
+        return known
+
+    async def _pieces(
+        self, version: FilesystemVersion, table: BlockTable, start: int, end: int
+    ) -> AsyncIterator[bytes]:
+        while start < end:
+            # Windows end where blocks do, so that none is fetched twice.
+            stop = min(end, (start // BLOCK) * BLOCK + WINDOW)
+            part = table.part(start, stop)
+            content = await self._opened(version, table, part)
+            yield content[start - part.content_start : stop - part.content_start]
+            start = stop
+
+    async def _opened(self, version: FilesystemVersion, table: BlockTable, part: Part) -> bytes:
+        data = await self.blobs.read_range(version.s3_archive_key, part.start, part.end)
+        return await asyncio.to_thread(table.opened, part, data)
+
+    async def tar(self, version: FilesystemVersion) -> AsyncIterator[bytes]:
+        """The whole tar inside the archive, in windows."""
+        table = await self.table(version)
+        async for piece in self._pieces(version, table, 0, table.tar_size):
+            yield piece
+
+    def archive(self, version: FilesystemVersion) -> AsyncIterator[bytes]:
+        """The archive as it is stored."""
+        return self._whole(version.s3_archive_key, version.archive_checksum)
+
+    def manifest(self, version: FilesystemVersion) -> AsyncIterator[bytes]:
+        """The manifest as it is stored: JSON lines, compressed by gzip."""
+        return self._whole(version.manifest_key, version.manifest_checksum)
+
+    async def _whole(self, key: str, checksum: str) -> AsyncIterator[bytes]:
+        digest, held = hashlib.sha256(), b""
+        async for chunk in self.blobs.read(key):
+            if held:
+                yield held
+            await asyncio.to_thread(digest.update, chunk)
+            held = chunk
+        if f"sha256:{digest.hexdigest()}" != checksum:
+            raise Damaged(f"{key} is not what was stored; restore it from a copy", key=key)
+        if held:
+            yield held

@@ -1,0 +1,135 @@
+"""The rows of manifests: what a version holds, to browse and to search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mooring.base.db import Tx
+from mooring.files.entities import Row
+
+DUE = "SELECT version_id AS id FROM filesystem_manifests WHERE due <= now() ORDER BY due"
+"""Manifests whose rows are to be removed."""
+
+COLUMNS = ("version_id", "parent", "name", "type", "size", "mode", "mtime", "sha256", "target", "tar_offset")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What became of one path between two versions; None where it was not there."""
+
+    parent: str
+    name: str
+    before: Row | None
+    after: Row | None
+
+
+async def expect(tx: Tx, version_id: str, *, seconds: float) -> None:
+    """Rows of this version come now, to be removed after so many seconds unless it comes too."""
+    await tx.run(
+        "INSERT INTO filesystem_manifests (version_id, due) VALUES ($1, now() + make_interval(secs => $2))",
+        version_id,
+        seconds,
+    )
+
+
+async def append(tx: Tx, rows: Sequence[tuple[object, ...]]) -> None:
+    """More rows, in the order of COLUMNS."""
+    await tx.copy("filesystem_entries", COLUMNS, rows)
+
+
+async def keep(tx: Tx, version_id: str) -> bool:
+    """The version is there: its rows stay. False when they are gone already."""
+    return bool(await tx.run("UPDATE filesystem_manifests SET due = NULL WHERE version_id = $1", version_id))
+
+
+async def release(tx: Tx, filesystem_id: str, *, seconds: float) -> None:
+    """The filesystem is gone: the rows of its versions are removed after so many seconds."""
+    await tx.run(
+        "UPDATE filesystem_manifests SET due = now() + make_interval(secs => $2) "
+        "WHERE version_id IN (SELECT id FROM filesystem_versions WHERE filesystem_id = $1)",
+        filesystem_id,
+        seconds,
+    )
+
+
+async def remove_some(tx: Tx, version_id: str, most: int) -> int:
+    """Remove up to `most` rows of a manifest that is due. How many it were; with none left, it is forgotten."""
+    removed = await tx.run(
+        "DELETE FROM filesystem_entries WHERE (version_id, parent, name) IN ("
+        "SELECT e.version_id, e.parent, e.name FROM filesystem_entries e "
+        "JOIN filesystem_manifests m ON m.version_id = e.version_id AND m.due <= now() "
+        "WHERE e.version_id = $1 LIMIT $2)",
+        version_id,
+        most,
+    )
+    if not removed:
+        await tx.run("DELETE FROM filesystem_manifests WHERE version_id = $1 AND due <= now()", version_id)
+    return removed
+
+
+async def one(tx: Tx, version_id: str, parent: str, name: str) -> Row | None:
+    """The entry of this name in that directory."""
+    return await tx.row(
+        Row,
+        "SELECT parent, name, type, size, mode, mtime, encode(sha256, 'hex') AS sha256, target, tar_offset "
+        "FROM filesystem_entries WHERE version_id = $1 AND parent = $2 AND name = $3",
+        version_id,
+        parent,
+        name,
+    )
+
+
+async def children(tx: Tx, version_id: str, parent: str, after: str, limit: int) -> list[Row]:
+    """What lies in a directory, by name, after this name."""
+    return await tx.rows(
+        Row,
+        "SELECT parent, name, type, size, mode, mtime, encode(sha256, 'hex') AS sha256, target, tar_offset "
+        "FROM filesystem_entries WHERE version_id = $1 AND parent = $2 AND name > $3 ORDER BY name LIMIT $4",
+        version_id,
+        parent,
+        after,
+        limit,
+    )
+
+
+async def below(tx: Tx, version_id: str, top: str, after: tuple[str, str], limit: int, text: str) -> list[Row]:
+    """What lies below a directory at any depth, by directory and name; only paths that hold `text`, in any case."""
+    # All that begins with `top/` sorts before `top0`: the character after the slash. "" is the root: everything.
+    return await tx.rows(
+        Row,
+        "SELECT parent, name, type, size, mode, mtime, encode(sha256, 'hex') AS sha256, target, tar_offset "
+        "FROM filesystem_entries WHERE version_id = $1 AND (parent, name) > ($3, $4) "
+        "AND ($2 = '' OR (parent >= $2 AND parent < $2 || '0' AND (parent = $2 OR starts_with(parent, $2 || '/')))) "
+        "AND ($6 = '' OR strpos(lower(parent || '/' || name), $6) > 0) "
+        "ORDER BY parent, name LIMIT $5",
+        version_id,
+        top,
+        after[0],
+        after[1],
+        limit,
+        text.lower(),
+    )
+
+
+async def changes(tx: Tx, old: str, new: str, after: tuple[str, str], limit: int) -> list[Change]:
+    """What differs between two versions in content, kind, mode or target, by directory and name."""
+    return await tx.rows(
+        Change,
+        "SELECT parent, name, "
+        "CASE WHEN a.version_id IS NOT NULL THEN jsonb_build_object("
+        "'parent', parent, 'name', name, 'type', a.type, 'size', a.size, 'mode', a.mode, 'mtime', a.mtime, "
+        "'sha256', encode(a.sha256, 'hex'), 'target', a.target, 'tar_offset', a.tar_offset) END AS before, "
+        "CASE WHEN b.version_id IS NOT NULL THEN jsonb_build_object("
+        "'parent', parent, 'name', name, 'type', b.type, 'size', b.size, 'mode', b.mode, 'mtime', b.mtime, "
+        "'sha256', encode(b.sha256, 'hex'), 'target', b.target, 'tar_offset', b.tar_offset) END AS after "
+        "FROM (SELECT * FROM filesystem_entries WHERE version_id = $1 AND (parent, name) > ($3, $4)) a "
+        "FULL JOIN (SELECT * FROM filesystem_entries WHERE version_id = $2 AND (parent, name) > ($3, $4)) b "
+        "USING (parent, name) "
+        "WHERE (a.type, a.size, a.mode, a.sha256, a.target) "
+        "IS DISTINCT FROM (b.type, b.size, b.mode, b.sha256, b.target) "
+        "ORDER BY parent, name LIMIT $5",
+        old,
+        new,
+        after[0],
+        after[1],
+        limit,
+    )

@@ -1,0 +1,123 @@
+"""Routes that send bytes of a filesystem: a file or a range of it, the archive, the manifest."""
+
+import re
+from collections.abc import AsyncIterator
+
+from mooring.files import browse, filesystems
+from mooring.files.archive import codec
+from mooring.files.entities import FilesystemVersion
+from mooring.files.zips import zipped
+from mooring.http.call import Call
+from mooring.http.errors import OutOfRange
+from mooring.http.route import BYTES, Answer, Route
+from mooring.wire import files as wire
+
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
+_LINES = "application/x-ndjson"
+_MOST_LINES = 1 << 20
+# What someone put into a filesystem is never shown as a page of ours.
+_ATTACHED = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+
+
+async def _file(call: Call) -> Answer:
+    asked = call.asked(wire.ContentQuery)
+    async with call.app.database.reading() as tx:
+        version = await filesystems.version(tx, call.actor, call.path["id"], asked.version)
+        row = await browse.entry(tx, version.id, asked.path.strip("/"))
+    headers = {**_ATTACHED, "Accept-Ranges": "bytes", "ETag": f'"{row.sha256}"'}
+    span = _span(call.header("Range"), row.size)
+    start, end = span or (0, row.size)
+    stream = await call.app.contents.file(version, row, start, end)
+    headers["Content-Length"] = str(end - start)
+    if span is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{row.size}"
+    return Answer(status=206 if span else 200, stream=await _begun(stream), media=BYTES, headers=headers)
+
+
+def _span(text: str | None, size: int) -> tuple[int, int] | None:
+    """The range that is asked for; None is all of it, also for a header we do not understand (RFC 9110, 14.2).
+
+    Raises OutOfRange.
+    """
+    found = _RANGE.fullmatch((text or "").strip())
+    if found is None or found[1] == found[2] == "":
+        return None
+    if not found[1]:
+        start, end = max(0, size - int(found[2])), size
+    else:
+        start, end = int(found[1]), min(size, int(found[2]) + 1 if found[2] else size)
+        if found[2] and int(found[2]) < start:
+            return None
+    if start >= end:
+        raise OutOfRange(f"the file has {size} bytes; nothing lies in {text}", size=size)
+    return start, end
+
+
+async def _manifest(call: Call) -> Answer:
+    version = await _version(call, call.asked(wire.VersionQuery).version)
+    stream = await _begun(call.app.contents.manifest(version))
+    headers = {"ETag": f'"{version.manifest_checksum}"', "Vary": "Accept-Encoding"}
+    if "gzip" in (call.header("Accept-Encoding") or ""):
+        return Answer(stream=stream, media=_LINES, headers={**headers, "Content-Encoding": "gzip"})
+    return Answer(stream=_gunzipped(stream), media=_LINES, headers=headers)
+
+
+async def _gunzipped(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    gunzip = codec.decompressor(codec.GZIP)
+    async for chunk in stream:
+        data = chunk
+        while True:
+            lines: bytes = gunzip.decompress(data, _MOST_LINES)
+            if lines:
+                yield lines
+            data = gunzip.unconsumed_tail
+            if not data and len(lines) < _MOST_LINES:
+                break
+
+
+async def _archive(call: Call) -> Answer:
+    asked = call.asked(wire.ArchiveQuery)
+    version = await _version(call, asked.version)
+    if asked.format == "zip":
+        stream = await _begun(zipped(call.app.contents, version))
+        return Answer(stream=stream, media="application/zip", headers=_ATTACHED)
+    headers = {**_ATTACHED, "Content-Length": str(version.archive_size), "ETag": f'"{version.archive_checksum}"'}
+    stream = await _begun(call.app.contents.archive(version))
+    return Answer(stream=stream, media="application/gzip", headers=headers)
+
+
+async def _begun(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream, its first piece read already: what is wrong with that is answered as an error."""
+    first = await anext(stream, b"")
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in stream:
+            yield piece
+
+    return all_of_it()
+
+
+async def _version(call: Call, named: str | None) -> FilesystemVersion:
+    async with call.app.database.reading() as tx:
+        return await filesystems.version(tx, call.actor, call.path["id"], named)
+
+
+_ONE = "/filesystems/{id}"
+ROUTES: list[Route] = [
+    Route(
+        method="GET", path=f"{_ONE}/content", operation="readFilesystemContent", tag="filesystems",
+        says="The bytes of one file, or of a Range of it", handle=_file, query=wire.ContentQuery, media=BYTES,
+        refuses=(404, 416, 422), headers=("Range",),
+    ),
+    Route(
+        method="GET", path=f"{_ONE}/manifest", operation="readFilesystemManifest", tag="filesystems",
+        says="Everything that lies in a version, a JSON object a line", handle=_manifest, query=wire.VersionQuery,
+        media=_LINES, refuses=(404,),
+    ),
+    Route(
+        method="GET", path=f"{_ONE}/archive", operation="readFilesystemArchive", tag="filesystems",
+        says="A version as a tar.gz, as it is stored, or as a zip", handle=_archive, query=wire.ArchiveQuery,
+        media="application/gzip", refuses=(404,),
+    ),
+]  # fmt: skip
