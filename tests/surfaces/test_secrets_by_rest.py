@@ -134,6 +134,16 @@ async def test_a_new_value_is_a_new_version_with_one_event(admin: Asker, app: Ap
     assert await value_of(app, secret) == b"second"
 
 
+async def test_a_retry_of_a_new_value_under_the_same_key_is_one_version(admin: Asker, app: App) -> None:
+    secret = await kept(admin)
+    path = f"/secrets/{secret['id']}/versions"
+    first = await admin.ask("POST", path, {"value": "second"}, Idempotency_Key="k1")
+    again = await admin.ask("POST", path, {"value": "second"}, Idempotency_Key="k1")
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (first.json(), "true")
+    assert (await admin.ask("POST", path, {"value": "third"}, Idempotency_Key="k1")).status_code == 422
+    assert (await app.vaults.vault("local").describe(secret["vault_id"])) == "2"
+
+
 async def test_of_many_new_values_at_once_each_version_has_one(admin: Asker) -> None:
     secret = await kept(admin)
     path = f"/secrets/{secret['id']}/versions"

@@ -17,6 +17,10 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "describe": "everything about one",
         "delete": "remove one",
     },
+    "Keep": {
+        "secret": "set, grant, expose, usage: values go in and never come out",
+        "vault": "where values lie; status, rotate",
+    },
     "Know": {
         "login": "keep a server's address and your token",
         "whoami": "who the server takes you for",

@@ -9,8 +9,10 @@ from mooring.client.collections import Collection
 from mooring.client.flow import Ask, Bound, D, Flow, Operation, Sync
 from mooring.client.kinds import KINDS
 from mooring.client.profile import server_url
+from mooring.client.secrets import Secrets, Vaults
 from mooring.client.sessions import Sessions
 from mooring.wire.identity import Who
+from mooring.wire.secrets import Secret
 from mooring.wire.sessions import Run, Session
 
 
@@ -20,6 +22,8 @@ class Api(Bound[D]):
     def __init__(self, carrier: Any) -> None:  # noqa: ANN401 - see Bound
         super().__init__(carrier)
         self.sessions: Sessions[D] = Sessions(carrier, KINDS["session"], Session)
+        self.secrets: Secrets[D] = Secrets(carrier, KINDS["secret"], Secret)
+        self.vaults: Vaults[D] = Vaults(carrier)
         self.runs: Collection[D, Run] = Collection(carrier, KINDS["run"], Run)
 
     def of(self, noun: str) -> Collection[D, dict[str, Any]]:

@@ -36,11 +36,7 @@ async def once(tx: Tx, call: Call, make: Callable[[], Awaitable[Answer]]) -> Ans
     key = call.header("Idempotency-Key")
     if key is None:
         return await make()
-    if not key.isprintable() or not 1 <= len(key) <= _LONGEST:
-        raise Malformed(f"the header Idempotency-Key must be 1 to {_LONGEST} printable characters")
-    scope = f"{call.actor.user_id} {call.request.method} {call.request.url.path}"
-    hashed = hashlib.sha256(key.encode()).hexdigest()
-    fingerprint = hmac.digest(key.encode(), await call.body(), "sha256")
+    scope, hashed, fingerprint = await _named(call, key)
     # A second request waits here until the first is done; when that fails, the second is the first.
     if not await tx.run(_TAKE, scope, hashed, fingerprint):
         first = await tx.row(_First, _FIRST, scope, hashed)
@@ -50,6 +46,25 @@ async def once(tx: Tx, call: Call, make: Callable[[], Awaitable[Answer]]) -> Ans
     kept = b"" if answer.once or answer.body is None else msgspec.json.encode(answer.body)
     await tx.run(_KEEP, scope, hashed, answer.status, dict(answer.headers), None if answer.once else kept)
     return answer
+
+
+async def _named(call: Call, key: str) -> tuple[str, str, bytes]:
+    """Scope, hash of the key and fingerprint of the body. Raises Malformed."""
+    if not key.isprintable() or not 1 <= len(key) <= _LONGEST:
+        raise Malformed(f"the header Idempotency-Key must be 1 to {_LONGEST} printable characters")
+    scope = f"{call.actor.user_id} {call.request.method} {call.request.url.path}"
+    fingerprint = hmac.digest(key.encode(), await call.body(), "sha256")
+    return scope, hashlib.sha256(key.encode()).hexdigest(), fingerprint
+
+
+async def answered(tx: Tx, call: Call) -> Answer | None:
+    """What was answered under the same key before; None: nothing. For what is done outside before `once` is asked."""
+    key = call.header("Idempotency-Key")
+    if key is None:
+        return None
+    scope, hashed, fingerprint = await _named(call, key)
+    first = await tx.row(_First, f"{_FIRST} AND created_at >= now() - interval '24 hours'", scope, hashed)
+    return None if first is None or first.status is None else _again(first, fingerprint)
 
 
 def _again(first: _First, fingerprint: bytes) -> Answer:

@@ -13,7 +13,7 @@ from mooring.compute import usage
 from mooring.http.call import Call
 from mooring.http.errors import Malformed
 from mooring.http.listing import whole
-from mooring.http.once import once
+from mooring.http.once import answered, once
 from mooring.http.resource import Resource, action, answer, routes
 from mooring.http.route import Answer, Route
 from mooring.secrets import rotations, secrets
@@ -34,6 +34,8 @@ async def _create(call: Call) -> Answer:
     if given.vault_id is not None:
         return await _register(call, {**named, "vault": given.vault, "vault_id": given.vault_id})
     value = _value(given.value or "", given.encoding)
+    if (told := await _answered(call)) is not None:
+        return told
     vaults = call.app.vaults
     async with vaults.storing(call.actor, given.vault, value) as kept, call.app.database.transaction() as tx:
 
@@ -61,12 +63,24 @@ async def _register(call: Call, named: dict[str, object]) -> Answer:
 async def _renew(call: Call) -> Answer:
     given = await call.decode(wire.NewValue)
     value = _value(given.value, given.encoding)
+    if (told := await _answered(call)) is not None:
+        return told
     async with call.app.database.reading() as tx:
         before = await secrets.to_change(tx, call.actor, call.path["id"])
     call.check_match(before.version)
     version = await call.app.vaults.renew(before, value)
     async with call.app.database.transaction() as tx:
-        return await _kept(tx, call, await secrets.renewed(tx, call.actor, before, version), value)
+
+        async def make() -> Answer:
+            return await _kept(tx, call, await secrets.renewed(tx, call.actor, before, version), value)
+
+        return await once(tx, call, make)
+
+
+async def _answered(call: Call) -> Answer | None:
+    """What a first try under the same key was answered: a retry must not go to the vault again."""
+    async with call.app.database.reading() as tx:
+        return await answered(tx, call)
 
 
 async def _move(call: Call) -> Answer:
@@ -166,7 +180,8 @@ ROUTES: list[Route] = [
     Route(
         method="POST", path="/secrets/{id}/versions", operation="renewSecret", tag="secrets",
         says="Give a secret a new value; runs that start from now on get it", handle=_renew, body=wire.NewValue,
-        answer=wire.KeptSecret, refuses=(404, 409, 412, 422, 503), headers=("If-Match", "Audit-Reason"),
+        answer=wire.KeptSecret, refuses=(404, 409, 412, 422, 503),
+        headers=("Idempotency-Key", "If-Match", "Audit-Reason"),
     ),
     Route(
         method="POST", path="/secrets/{id}/move", operation="moveSecret", tag="secrets",
