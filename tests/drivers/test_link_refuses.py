@@ -122,17 +122,17 @@ FLOOD = """
 import resource, select, socket
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 kept = []
-for _ in range(3000):
+for _ in range(1000):
     kept.append(socket.socket(socket.AF_UNIX))
     kept[-1].connect("/run/mooring/link.sock")
 poll = select.poll()
 for one in kept:
     poll.register(one, 0)
 closed = set()
-while len(closed) < 3000 - 40 and (found := poll.poll(10000)):
+while len(closed) < 1000 - 40 and (found := poll.poll(10000)):
     closed |= {number for number, _ in found}
     [poll.unregister(number) for number, _ in found]
-print(len(closed) >= 3000 - 40)
+print(len(closed) >= 1000 - 40)
 """
 
 
