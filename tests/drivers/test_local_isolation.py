@@ -196,3 +196,12 @@ async def test_a_missing_tool_is_named_with_its_package(desk: Any, monkeypatch: 
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Unavailable, match="apt-get install bubblewrap"):
         await open_engine(desk.engine.settings)
+
+
+async def test_a_python_that_is_missing_or_too_old_is_named_before_anything_starts(desk: Any, data: Path) -> None:
+    old = data / "python3"
+    old.write_text("#!/bin/sh\necho 3 8\n")
+    old.chmod(0o755)
+    for python in (old, data / "no-python"):
+        with pytest.raises(Unavailable, match=rf"the runner needs {python} 3.9 or newer: apt-get install python3"):
+            await open_engine(replace(desk.engine.settings, python=python))

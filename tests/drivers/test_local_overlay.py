@@ -3,12 +3,15 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mooring.base.errors import Unfit
+from mooring.compute.drivers.local.driver import LocalDriver
 from mooring.compute.drivers.local.place import Place
 
 pytestmark = pytest.mark.slow
@@ -80,3 +83,12 @@ async def test_two_runs_on_one_filesystem_do_not_see_each_other(
 async def test_a_filesystem_that_is_not_there_says_so(desk: Any, data: Path) -> None:
     with pytest.raises(Exception, match="could not be set up"):
         await desk.shell("exit 0").ensure(desk.spec(lower=data / "nothing"))
+
+
+async def test_where_no_overlay_can_be_laid_a_filesystem_is_refused_and_doctor_says_so(desk: Any, lower: Path) -> None:
+    engine = replace(desk.engine, no_overlay="mount: overlay: not supported as upperdir")
+    with pytest.raises(Unfit, match="data directory on ext4"):
+        await LocalDriver(engine.settings, engine).ensure(desk.spec(lower=lower))
+    assert any(line.startswith("filesystems: ") for line in engine.capabilities().missing)
+    assert desk.engine.no_overlay == ""
+    assert list(desk.engine.settings.root.glob(".overlay-*")) == []

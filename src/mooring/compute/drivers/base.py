@@ -77,6 +77,8 @@ class Capabilities:
     limits: frozenset[str] = frozenset()
     networks: frozenset[Network] = frozenset({Network.NONE})
     images: frozenset[str] = frozenset({"host"})
+    # Whether a run's workspace can be laid over a filesystem.
+    filesystems: bool = True
     missing: tuple[str, ...] = ()
 
 

@@ -18,6 +18,7 @@ from mooring.compute.drivers.local.recipe import ETC, HIDDEN_DIRECTORIES, HIDDEN
 from mooring.compute.drivers.local.settings import LocalSettings
 
 _OLDEST = (0, 8)
+_OLDEST_PYTHON = (3, 9)
 _DOCKER = "or use the docker engine"
 
 
@@ -29,6 +30,8 @@ class Engine:
     # The shim's text. Filter and made-up files lie in a directory named by their content: a newer version changes none.
     shim: str
     files: Path
+    # Why a workspace cannot be laid over a filesystem here; empty where it can.
+    no_overlay: str = ""
 
     def capabilities(self) -> Capabilities:
         missing = [
@@ -42,7 +45,12 @@ class Engine:
             "network allow-list and full: the local engine gives a run no way out yet.",
             "images: only the machine's own system, as `host`.",
         ]
-        return Capabilities(limits=self.trees.limits, missing=tuple(missing))
+        if self.no_overlay:
+            missing.append(
+                f"filesystems: no workspace can be laid over one in {self.settings.root} ({self.no_overlay}); put the "
+                f"data directory on ext4, xfs or btrfs (in a container: a volume), {_DOCKER}."
+            )
+        return Capabilities(limits=self.trees.limits, filesystems=not self.no_overlay, missing=tuple(missing))
 
 
 async def open_engine(settings: LocalSettings) -> Engine:
@@ -60,6 +68,7 @@ async def open_engine(settings: LocalSettings) -> Engine:
                 f"{tool} is missing: apt-get install {package} (or your system's like), {_DOCKER}", tool=tool
             )
     await _version()
+    await _python(settings.python)
     settings.root.mkdir(parents=True, exist_ok=True)
     # Runs' directories are walked through by the run user, and listed by nobody.
     settings.root.chmod(0o711 if settings.user.demotes else 0o700)
@@ -67,7 +76,8 @@ async def open_engine(settings: LocalSettings) -> Engine:
     await _reachable(settings, files)
     await _namespaces(settings)
     shim = (package_files("mooring.compute.drivers.local") / "shim.sh").read_text()
-    return Engine(settings=settings, host=_host(), trees=cgroups.find(), shim=shim, files=files)
+    no_overlay = await _overlay(settings)
+    return Engine(settings=settings, host=_host(), trees=cgroups.find(), shim=shim, files=files, no_overlay=no_overlay)
 
 
 async def output(*command: str) -> tuple[int, str]:
@@ -90,6 +100,36 @@ async def _version() -> None:
     found = re.search(r"(\d+)\.(\d+)", said)
     if found is None or (int(found[1]), int(found[2])) < _OLDEST:
         raise Unavailable(f"bubblewrap 0.8 or newer is needed and this is {said!r}: upgrade it, {_DOCKER}")
+
+
+async def _python(python: Path) -> None:
+    fix = f"the runner needs {python} {'.'.join(map(str, _OLDEST_PYTHON))} or newer: apt-get install python3, {_DOCKER}"
+    if shutil.which(python) is None:
+        raise Unavailable(fix)
+    status, said = await output(str(python), "-I", "-S", "-c", "import sys; print(*sys.version_info[:2])")
+    words = said.split()
+    if status != 0 or len(words) != len(_OLDEST_PYTHON) or tuple(map(int, words)) < _OLDEST_PYTHON:
+        raise Unavailable(fix)
+
+
+async def _overlay(settings: LocalSettings) -> str:
+    """Try it: what stands against laying an overlay there, as the run user; empty when nothing does."""
+    trial = await asyncio.to_thread(tempfile.mkdtemp, prefix=".overlay-", dir=settings.root)
+    try:
+        for name in ("lower", "upper", "work", "merged"):
+            path = Path(trial) / name
+            path.mkdir()
+            settings.user.own(path)
+        settings.user.own(Path(trial))
+        options = "lowerdir=lower,upperdir=upper,workdir=work,userxattr"
+        tried = f"cd {trial} && mount -n -i -t overlay -o {options} overlay merged && : > merged/trial"
+        inside = ("unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", tried)
+        status, said = await output(*settings.user.prefix(), *inside)
+        # overlayfs leaves a directory without rights behind, which is the run user's.
+        await output(*settings.user.prefix(), "chmod", "-R", "u+rwX", trial)
+        return "" if status == 0 else (said or f"status {status}").splitlines()[0]
+    finally:
+        await asyncio.to_thread(shutil.rmtree, trial)
 
 
 def _install(settings: LocalSettings) -> Path:

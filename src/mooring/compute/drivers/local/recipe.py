@@ -104,6 +104,9 @@ def fits(spec: RunSpec, able: Capabilities) -> None:
         if getattr(spec.limits, name) is not None and name not in able.limits:
             why = next((line for line in able.missing if line.startswith(name)), "")
             raise Unfit(f"a {name} limit cannot be enforced here. {why}".strip(), field=name)
+    if spec.lower is not None and not able.filesystems:
+        why = next((line for line in able.missing if line.startswith("filesystems")), "")
+        raise Unfit(f"a filesystem cannot be given to a run here. {why}".strip(), field="lower")
     for path in (*spec.inputs, *([spec.lower] if spec.lower else [])):
         if not mountable(path):
             raise Unfit(f"{path} holds a character that mounts give a meaning of its own (comma, colon, quote, space)")
