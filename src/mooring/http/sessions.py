@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
@@ -165,7 +166,7 @@ def _artifact(session: Session, artifact: Artifact) -> wire.Artifact:
         size=artifact.size,
         sha256=artifact.sha256,
         created_at=artifact.created_at,
-        href=f"{href('sessions', session.id)}/artifacts/{artifact.name}",
+        href=f"{href('sessions', session.id)}/artifacts/{quote(artifact.name)}",
         withheld=artifact.withheld,
     )
 
