@@ -59,6 +59,17 @@ def test_nothing_after_the_last_number_of_an_ended_session_is_an_end(server: Scr
     assert numbers(did, after=3) == []
 
 
+def test_a_watch_that_has_seen_nothing_comes_back_with_the_number_it_began_behind(server: Scripted, did: Did) -> None:
+    server.will(
+        stream(b": open\nid: 7\n\n", cut=True),
+        stream(b"id: 9\nevent: reset\ndata: {}\n\n"),
+        refusal(401, "the token is no longer good"),
+    )
+    with pytest.raises(errors.NotKnown):
+        did(lambda mooring: mooring.of("agent").watch())
+    assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "7", "9"]
+
+
 def test_what_is_written_is_paged_where_nobody_follows(server: Scripted, did: Did) -> None:
     def written(*items: int, following: int | None) -> dict[str, object]:
         events = [

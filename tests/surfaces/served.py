@@ -111,6 +111,6 @@ async def _heard(lines: Any) -> AsyncGenerator[Heard]:
         name, mark, value = line.partition(": ")
         if mark and name:
             held[name] = value
-        if not line and held:
+        if not line and "data" in held:
             yield Heard(number=int(held["id"]), name=held["event"], data=msgspec.json.decode(held["data"]))
             held = {}

@@ -41,19 +41,20 @@ class Step:
 
 
 class Names:
-    """What is there, by kind and name; each kind is read once."""
+    """What is there, by kind and name; each name is asked once."""
 
     def __init__(self, mooring: Mooring, documents: Sequence[Document]) -> None:
         self._mooring = mooring
         self._documents = documents
-        self._rows: dict[str, list[Row]] = {}
+        self._rows: dict[tuple[str, str], list[Row]] = {}
 
     def rows(self, kind: Kind, name: str, where: Row) -> list[Row]:
         """Those with this name whose fields are as in `where`."""
-        if kind.noun not in self._rows:
-            self._rows[kind.noun] = list(self._mooring.of(kind.noun).list())
-        wanted = {kind.label or "name": name, **where}
-        return [row for row in self._rows[kind.noun] if all(row.get(key) == value for key, value in wanted.items())]
+        if (kind.noun, name) not in self._rows:
+            quoted = name.replace("'", "''")
+            found = self._mooring.of(kind.noun).list(search=f"{kind.label} = '{quoted}'")
+            self._rows[kind.noun, name] = list(found)
+        return [row for row in self._rows[kind.noun, name] if all(row.get(key) == where[key] for key in where)]
 
     def current(self, document: Document, where: Row) -> Row | None:
         """What the document is about; None where it is not there. Raises Ambiguous, Missing."""

@@ -9,7 +9,9 @@ import msgspec
 from mooring.client.asking import BASE, ask, told, writing
 from mooring.client.errors import Ambiguous, Missing
 from mooring.client.flow import Ask, Bound, D, Flow, Give, Listing, Operation, Stream
+from mooring.client.following import Following, Tell
 from mooring.client.kinds import Kind, is_id
+from mooring.wire.audit import Change
 
 T = TypeVar("T")
 
@@ -101,6 +103,17 @@ class Collection(Bound[D], Generic[D, T]):
                 yield Give(msgspec.json.decode(raw, type=self.shape))
             after = page.next
 
+    @Listing
+    def watch(self, *, after: int | None = None, interrupted: Tell | None = None) -> Stream[Change]:
+        """Every change behind number `after` (None: from now on), each once and in order, for as long as it is read.
+
+        A line that breaks is made again with the last number; `interrupted` hears why, and None when it stands again.
+        Raises NotKnown when the token is no longer good, Unavailable (away for an hour).
+        """
+        following = Following(Change, number=after, tell=interrupted)
+        while True:
+            yield from following.line(self.path, (("watch", "true"),))
+
     def _page(self, said: Mapping[str, str | None]) -> Flow[_Page]:
         query = tuple((name, value) for name, value in said.items() if value is not None)
         return told(_Page, Ask(method="GET", path=self.path, query=query))
@@ -118,11 +131,14 @@ class Collection(Bound[D], Generic[D, T]):
         noun = self.kind.noun
         if is_id(name, self.kind) or self.kind.label is None:
             return (yield from told(self.shape, Ask(method="GET", path=self.at(name))))
+        # A quote inside a string is written twice.
+        quoted = name.replace("'", "''")
+        search = f"{self.kind.label} = '{quoted}'"
         matching: list[dict[str, Any]] = []
         wanted = {self.kind.label: name, **where}
         after: str | None = ""
         while after is not None:
-            page = yield from self._page({"size": str(PAGE), "after": after})
+            page = yield from self._page({"size": str(PAGE), "after": after, "search": search})
             rows = [cast("dict[str, Any]", msgspec.json.decode(raw)) for raw in page.items]
             matching += [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
             after = page.next

@@ -1,26 +1,19 @@
 """Sessions: start, follow, end, and take what they left."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from mooring.client.asking import Patience, ask, error_of, told, writing
+from mooring.client.asking import ask, told, writing
 from mooring.client.collections import Collection
 from mooring.client.errors import Unavailable
-from mooring.client.flow import Answer, Ask, D, Flow, Give, Listing, Lost, Operation, Read, Stream, Wait
-from mooring.client.sse import Parser
+from mooring.client.flow import Ask, D, Flow, Give, Listing, Lost, Operation, Read, Stream
+from mooring.client.following import Following, Tell
 from mooring.wire.sessions import Artifact, ArtifactList, Session, SessionEvent, SessionEventList
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 """The phases that nothing follows."""
-_EVENT_STREAM = "text/event-stream"
 _PAGE = 500
-# A server that is started again is back long before: an hour of it being away is worth a person's look.
-_RECONNECTS = 720
-_NOT_NOW = frozenset({408, 429, 502, 503, 504})
-# A line that leaves events out is made again; a server that does it every time has lost them.
-_MOST_GAPS = 3
 
 
 class _Phase(msgspec.Struct):
@@ -81,112 +74,41 @@ class Sessions(Collection[D, Session]):
         *,
         after: int = 0,
         follow: bool = True,
-        interrupted: Callable[[str | None], None] | None = None,
+        interrupted: Tell | None = None,
     ) -> Stream[SessionEvent]:
         """What happened after number `after`, then what happens, until the session is over; each event once, in order.
 
         A line that breaks is made again with the last number; `interrupted` hears why, and None when it stands again.
         Without `follow`, ends with what there is now. Raises Missing, Unavailable (away for an hour, a number missing).
         """
-        path, reader = self.at(identifier, "events"), _Reader(number=after, tell=interrupted)
+        path = self.at(identifier, "events")
+        following = Following(SessionEvent, number=after, tell=interrupted, last=_ends)
         if not follow:
-            yield from reader.written(path)
+            yield from _written(path, following)
             return
-        patience = Patience(tries=_RECONNECTS)
-        while not reader.over:
-            before = reader.number
-            try:
-                yield from reader.streamed(path)
-            except Lost as lost:
-                reader.lost(lost.reason)
-            else:
-                # The stream ended in peace. Where nothing came, perhaps there is nothing to come.
-                if reader.number == before and (yield from self._over(identifier)):
-                    yield from reader.written(path)
-                    return
-            if reader.number > before:
-                patience = Patience(tries=_RECONNECTS)
-            pause = patience.next()
-            if reader.over or pause is None:
-                break
-            yield Wait(seconds=pause)
-        if not reader.over:
-            raise Unavailable(
-                f"the server has been away too long: {reader.reason}", hint="is it running? `moor status`"
-            )
+        while not following.over:
+            before = following.number
+            yield from following.line(path)
+            # A stream that ended and brought nothing: perhaps there is nothing to come.
+            if following.number == before and not following.broken and (yield from self._over(identifier)):
+                yield from _written(path, following)
+                return
 
     def _over(self, identifier: str) -> Flow[bool]:
         session = yield from told(_Phase, Ask(method="GET", path=self.at(identifier)))
         return session.phase in ENDED
 
 
-class _Reader:
-    """Reads a transcript from a number on, over as many lines as it takes."""
-
-    def __init__(self, *, number: int, tell: Callable[[str | None], None] | None) -> None:
-        self.number = number
-        self.over = False
-        self.reason = "no answer"
-        self._tell = tell
-        self._broken = False
-        self._gaps = 0
-
-    def lost(self, reason: str) -> None:
-        self.reason = reason
-        if not self._broken and self._tell:
-            self._tell(reason)
-        self._broken = True
-
-    def streamed(self, path: str) -> Stream[SessionEvent]:
-        """What one line brings. Raises Lost."""
-        headers = {"Accept": _EVENT_STREAM, "Last-Event-ID": str(self.number)}
-        question = Ask(method="GET", path=path, query=self._after(), headers=headers, streamed=True)
-        answer: Answer = yield question
-        if answer.status in _NOT_NOW:
-            raise Lost(f"the server answers {answer.status}", sent=True)
-        if not answer.good:
-            raise error_of(answer, question)
-        parser = Parser()
-        while not self.over and (piece := (yield Read())):
-            self._stands()
-            for event in parser.feed(piece):
-                yield from self._take(_event(event.data))
-
-    def written(self, path: str) -> Stream[SessionEvent]:
-        """What there is now, page by page."""
-        more = True
-        while more:
-            question = Ask(method="GET", path=path, query=(*self._after(), ("limit", str(_PAGE))))
-            page = yield from told(SessionEventList, question)
-            for event in page.items:
-                yield from self._take(event)
-            more = page.next is not None
-
-    def _after(self) -> tuple[tuple[str, str], ...]:
-        return (("after", str(self.number)),)
-
-    def _stands(self) -> None:
-        if self._broken and self._tell:
-            self._tell(None)
-        self._broken = False
-
-    def _take(self, event: SessionEvent) -> Stream[SessionEvent]:
-        if event.number <= self.number:
-            return
-        if event.number > self.number + 1:
-            self._gaps += 1
-            if self._gaps > _MOST_GAPS:
-                raise Unavailable(f"event {self.number + 1} is missing from the transcript; {event.number} came")
-            raise Lost(f"event {self.number + 1} did not come", sent=True)
-        self.number, self._gaps = event.number, 0
-        self.over = event.type == "session.phase" and event.data.get("phase") in ENDED
-        yield Give(event)
+def _ends(event: SessionEvent) -> bool:
+    return event.type == "session.phase" and event.data.get("phase") in ENDED
 
 
-def _event(data: str) -> SessionEvent:
-    try:
-        return msgspec.json.decode(data, type=SessionEvent)
-    except msgspec.MsgspecError as error:
-        raise Unavailable(
-            f"an event of the server is not understood: {error}", hint="the client and the server may differ in version"
-        ) from error
+def _written(path: str, following: Following[SessionEvent]) -> Stream[SessionEvent]:
+    """What there is now, page by page."""
+    more = True
+    while more:
+        query = (("after", str(following.number)), ("limit", str(_PAGE)))
+        page = yield from told(SessionEventList, Ask(method="GET", path=path, query=query))
+        for event in page.items:
+            yield from following.take(event.number, event)
+        more = page.next is not None

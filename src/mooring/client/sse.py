@@ -32,6 +32,11 @@ class Parser:
         self._data: list[str] = []
         self._size = 0
 
+    @property
+    def last_id(self) -> str:
+        """The last id that was given, also by a block that is no event."""
+        return self._id
+
     def feed(self, piece: bytes) -> Iterator[ServerEvent]:
         """The events that this piece completes. What an ended stream leaves unfinished is no event."""
         try:

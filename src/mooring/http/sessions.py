@@ -133,7 +133,7 @@ def _stream(call: Call, session: Session, *, after: int) -> Answer:
             except Missing:
                 return True
 
-    return sse(follow(app, [transcript.topic(session.id)], fetch, after=after, over=over))
+    return sse(follow(app, [transcript.topic(session.id)], fetch, after=after, over=over), after=after)
 
 
 def _event(event: TranscriptEvent) -> wire.SessionEvent:

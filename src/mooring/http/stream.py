@@ -32,15 +32,18 @@ class Event:
         return b"id: %d\nevent: %s\ndata: %s\n\n" % (self.number, self.name.encode(), data)
 
 
-def sse(events: AsyncIterator[Event | bytes | None]) -> Answer:
-    """The events as they come, several at once where they are written already; None is a sign of life."""
+def sse(events: AsyncIterator[Event | bytes | None], *, after: int) -> Answer:
+    """The events as they come, several at once where they are written already; None is a sign of life.
+
+    `after` is the number they begin behind: told at once, so that whoever loses the line before the first one knows it.
+    """
     headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-    return Answer(stream=_written(events), media=EVENTS, headers=headers)
+    return Answer(stream=_written(events, after), media=EVENTS, headers=headers)
 
 
-async def _written(events: AsyncIterator[Event | bytes | None]) -> AsyncIterator[bytes]:
-    # At once, so that the client knows it is listened to.
-    yield b": open\n\n"
+async def _written(events: AsyncIterator[Event | bytes | None], after: int) -> AsyncIterator[bytes]:
+    # At once, so that the client knows it is listened to. A block without data is no event, but its id counts.
+    yield b": open\nid: %d\n\n" % after
     async for event in events:
         if event is None:
             yield b": beat\n\n"

@@ -67,7 +67,8 @@ class Watch:
         if query.page != 1 or query.size != 100 or query.order_by or query.search or query.fields:  # noqa: PLR2004 - as they are when left out
             raise BadRequest("watch: the parameters of a page do not go with it; leave them out", field="watch")
         await self._feed.begun.wait()
-        return sse(self._stream(last_number(self._call, after=self._first(query))))
+        number = last_number(self._call, after=self._first(query))
+        return sse(self._stream(number), after=number)
 
     @property
     def _feed(self) -> Feed:

@@ -14,6 +14,7 @@ import uvicorn
 
 from mooring.__main__ import main
 from mooring.app import App
+from mooring.audit.sequence import keep_numbering
 from mooring.http.server import application
 from surfaces.people import Asker
 
@@ -73,9 +74,14 @@ class Served:
 @pytest.fixture
 async def served(app: App) -> AsyncGenerator[Served]:
     served = Served(app=app)
-    await served.up()
-    yield served
-    await served.down()
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(keep_numbering(app.database, stopping))
+        await served.up()
+        yield served
+        await served.down()
+        stopping.set()
+        app.database.hints.wake(["events"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +133,7 @@ async def moor(served: Served, admin: Asker, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("MOORING_TOKEN", admin.token)
     monkeypatch.setenv("COLUMNS", "80")
     # A test that fails must not leave a follower waiting for an hour.
-    monkeypatch.setattr("mooring.client.sessions._RECONNECTS", 12)
+    monkeypatch.setattr("mooring.client.following.RECONNECTS", 12)
 
     async def moor(*argv: str, stdin: str = "", screen: Screen | None = None) -> Said:
         screen = screen or Screen()
