@@ -1,5 +1,6 @@
 """What the control groups of this machine stop, and what the run is then said to have ended of."""
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -110,6 +111,17 @@ async def test_the_settings_defaults_stand_where_the_spec_asks_nothing(desk: Any
     driver = desk.python(HOG, default_limits=Limits(memory=64 * MIB))
     assert isinstance(driver, LocalDriver)
     assert (await desk.over(driver, desk.spec())).ending is Ending.OUT_OF_MEMORY
+
+
+async def test_a_run_that_asks_for_nothing_cannot_take_the_whole_machine(desk: Any) -> None:
+    driver, spec = desk.python("tell('up'); time.sleep(600)"), desk.spec()
+    await driver.ensure(spec)
+    await desk.heard()
+    leaf = cgroups.leaf_of(desk.engine.trees, driver.place(spec.run).name)
+    assert (leaf.directories["pids"] / "pids.max").read_text() == "4096\n"
+    name = "memory.max" if leaf.unified else "memory.limit_in_bytes"
+    page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+    assert 0.7 < int((leaf.directories["memory"] / name).read_text()) / (page * pages) < 0.9
 
 
 def test_without_groups_a_limit_is_refused_and_a_default_is_dropped(desk: Any) -> None:

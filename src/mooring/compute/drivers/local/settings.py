@@ -1,8 +1,15 @@
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mooring.base.unprivileged import ProcessUser
 from mooring.compute.drivers.base import Limits
+
+
+def sane_limits() -> Limits:
+    """What no single run needs more of: four fifths of the machine's memory, 4,096 processes."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Limits(memory=memory * 4 // 5, pids=4096)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +26,7 @@ class LocalSettings:
     # More starts at once than this, times the cores, only make each of them slower.
     starts_per_core: int = 3
     # Asked for where a spec asks for nothing, as far as this machine enforces them.
-    default_limits: Limits = field(default_factory=Limits)
+    default_limits: Limits = field(default_factory=sane_limits)
     python: Path = Path("/usr/bin/python3")
     # What runs as PID 1 instead of the runner; tests put a probe there.
     program: tuple[str, ...] | None = None
