@@ -46,6 +46,8 @@ class Settings:
     allow_file_repositories: bool = False
     # Hosts at private addresses that repositories may be fetched from, separated by spaces.
     git_hosts: str = ""
+    # Certificates that repositories' hosts are known by instead of the system's, PEM; readable by the run user.
+    git_ca_file: Path | None = None
     # How long fetching one repository may take, and how large it may be.
     git_timeout: float = 600.0
     git_bytes: int = 4 << 30

@@ -263,6 +263,7 @@ def _git_limits(settings: Settings) -> GitLimits:
         size=settings.git_bytes,
         allow_file=settings.allow_file_repositories,
         hosts=frozenset(settings.git_hosts.split()),
+        authorities=settings.git_ca_file,
     )
 
 
