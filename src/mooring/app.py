@@ -12,6 +12,7 @@ from mooring.compute.drivers.base import Driver
 from mooring.files.blobs.base import BlobStore
 from mooring.files.content import Contents
 from mooring.files.depot import Depot
+from mooring.identity.oidc import SignOn
 from mooring.secrets.live import Vaults
 from mooring.settings import Settings
 
@@ -35,6 +36,8 @@ class App:
     depot: Depot
     contents: Contents
     vaults: Vaults
+    # None: people come with Mooring's own tokens alone.
+    sign_on: SignOn | None
     # Signs the record; what it signed is also kept outside the database.
     seal_key: SealKey
     seals: Outside

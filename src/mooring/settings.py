@@ -33,6 +33,13 @@ class Settings:
     rate_per_address: float = 1_000.0
     # Whether the embedded database gives up durability: for demonstrations and tests alone.
     throw_away: bool = False
+    # Single sign-on by OpenID Connect. None: Mooring's own tokens alone.
+    oidc_issuer: str | None = None
+    # The application's name at the issuer: tokens for others are refused.
+    oidc_audience: str = ""
+    # Whether whoever the issuer vouches for becomes a user, with which claim as the name.
+    oidc_provision: bool = False
+    oidc_username_claim: str = "preferred_username"
     # The key that signs the record (None: in the data directory), and how often what is new is signed.
     audit_key_file: Path | None = None
     seal_seconds: float = 10.0

@@ -30,6 +30,8 @@ from mooring.files.content import Contents
 from mooring.files.depot import Depot
 from mooring.files.seals import KeptSeals
 from mooring.files.workshop import Workshop
+from mooring.identity.claims import Trust
+from mooring.identity.oidc import SignOn
 from mooring.runner.build import build
 from mooring.secrets.entities import LOCAL, OPENBAO, WORKOS
 from mooring.secrets.live import Vaults
@@ -121,6 +123,7 @@ async def open_app(settings: Settings, database: Database, *, works: bool) -> As
         depot=depot_of(settings, database, blobs, mirrors),
         contents=Contents(blobs=blobs),
         vaults=vaults,
+        sign_on=_sign_on(settings),
         seal_key=SealKey(_key(settings.audit_key_file or settings.data / "keys" / "audit.key")),
         seals=KeptSeals(blobs=blobs, head=settings.data / "audit" / "head.json"),
     )
@@ -143,6 +146,18 @@ async def vaults_of(settings: Settings, database: Database) -> Vaults:
         there = ", ".join(sorted(vaults))
         raise Unfit(f"MOORING_VAULT={settings.vault!r} is not set up here; there are: {there}")
     return Vaults(database=database, vaults=vaults, first=settings.vault)
+
+
+def _sign_on(settings: Settings) -> SignOn | None:
+    if settings.oidc_issuer is None:
+        return None
+    return SignOn(
+        Trust(
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
+            username_claim=settings.oidc_username_claim,
+        )
+    )
 
 
 def _vault_keys(settings: Settings) -> Keys:

@@ -53,7 +53,6 @@ MADE_TOKEN = Resource(verbs=tokens.TOKENS, reply=wire.MadeToken, more=_uses)
 
 async def _whoami(call: Call) -> Answer:
     assert call.actor.user_id is not None
-    assert call.token_id is not None
     async with call.app.database.reading() as tx:
         user = await users.USERS.read(tx, call.actor, call.actor.user_id)
         [shown] = await USER.show(tx, call.actor, [user])

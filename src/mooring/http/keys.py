@@ -1,29 +1,71 @@
 """Who asks: the bearer token of a request becomes an Actor."""
 
+import contextlib
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import Request
 
 from mooring.access.actor import Actor, PlatformRole
 from mooring.app import App
-from mooring.base.errors import NotKnown
+from mooring.base.errors import Clash, NotKnown
 from mooring.http.call import reason_of
-from mooring.identity import tokens
+from mooring.identity import signed_on, tokens
+from mooring.identity.claims import Claims, is_jwt
 
 # Behind routes that are open to all: it may do nothing.
 NOBODY = Actor(user_id=None, role=PlatformRole.MEMBER, scopes=frozenset())
 
 
-async def asker(app: App, request: Request[Any, Any, Any]) -> tuple[Actor, str]:
-    """Who asks, with the reason given, and the id of the token. Raises NotKnown, Malformed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, and with what: `token_id` of ours, None for the single sign-on; `key` tells one from another."""
+
+    actor: Actor
+    token_id: str | None
+    key: str
+
+
+async def asker(app: App, request: Request[Any, Any, Any]) -> Asker:
+    """Who asks, with the reason given. Raises NotKnown, Malformed, Unavailable."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise NotKnown("a token is needed: send the header `Authorization: Bearer mrg_…` (`moor login` keeps one)")
+    found = await (_signed_on if app.sign_on is not None and is_jwt(text.strip()) else _own)(app, text.strip())
+    reason = reason_of(request)
+    return found if reason is None else replace(found, actor=found.actor.because(reason))
+
+
+async def _own(app: App, text: str) -> Asker:
     now = app.clock.now()
     async with app.database.reading() as tx:
-        known = await tokens.known(tx, text.strip(), now=now)
+        known = await tokens.known(tx, text, now=now)
     if known.unwritten:
         async with app.database.transaction() as tx:
             await tokens.used(tx, known.token_id, now=now)
-    reason = reason_of(request)
-    return (known.actor if reason is None else known.actor.because(reason)), known.token_id
+    return Asker(actor=known.actor, token_id=known.token_id, key=known.token_id)
+
+
+async def _signed_on(app: App, text: str) -> Asker:
+    assert app.sign_on is not None
+    claims = await app.sign_on.known(text, app.clock.now())
+    async with app.database.reading() as tx:
+        actor = await signed_on.actor_of(tx, claims.subject)
+    if actor is None:
+        actor = await _first_login(app, claims)
+    return Asker(actor=actor, token_id=None, key=f"oidc {claims.subject}")
+
+
+async def _first_login(app: App, claims: Claims) -> Actor:
+    if not app.settings.oidc_provision:
+        raise NotKnown("the single sign-on vouches for you, but there is no such user here; ask an administrator")
+    # Two first requests at once: the second finds the user that the first made.
+    with contextlib.suppress(Clash):
+        async with app.database.transaction() as tx:
+            if await signed_on.actor_of(tx, claims.subject) is None:
+                await signed_on.provide(tx, claims)
+    async with app.database.reading() as tx:
+        actor = await signed_on.actor_of(tx, claims.subject)
+    if actor is None:
+        raise NotKnown("the single sign-on vouches for you, but the user could not be made; try again")
+    return actor

@@ -95,14 +95,14 @@ class _Limits:
     addresses: Rates
     tokens: Rates
 
-    async def asker(self, app: App, request: AnyRequest) -> tuple[Actor, str]:
+    async def asker(self, app: App, request: AnyRequest) -> tuple[Actor, str | None]:
         """Who asks. Raises NotKnown, TooMany."""
         now = asyncio.get_running_loop().time()
         address = request.client.host if request.client is not None else ""
         _not_too_many(self.addresses.wait(address, now), "from this address")
-        actor, token_id = await asker(app, request)
-        _not_too_many(self.tokens.wait(token_id, now), "with this token")
-        return actor, token_id
+        found = await asker(app, request)
+        _not_too_many(self.tokens.wait(found.key, now), "with this token")
+        return found.actor, found.token_id
 
 
 def _not_too_many(seconds: int, whose: str) -> None:

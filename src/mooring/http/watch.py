@@ -114,7 +114,7 @@ class Watch:
         if moved or (now - self._asked).total_seconds() >= ASK_AGAIN:
             self._asked = now
             try:
-                self._actor, _ = await asker(self._call.app, self._call.request)
+                self._actor = (await asker(self._call.app, self._call.request)).actor
             except NotKnown:
                 return False
         return True

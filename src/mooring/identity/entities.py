@@ -25,6 +25,8 @@ class User:
     email: str | None
     role: PlatformRole
     disabled_at: datetime | None
+    # Whom the single sign-on means, where the user comes by it.
+    oidc_subject: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,14 @@ USER = Kind(
     prefix="usr",
     entity=User,
     family=Family.USER,
-    written=("username", "name", "email", "role", "disabled_at"),
-    searchable=("username", "name", "email", "role", "disabled_at", *COMMON),
-    parse={"username": fields.username, "name": fields.name, "email": fields.email},
+    written=("username", "name", "email", "role", "disabled_at", "oidc_subject"),
+    searchable=("username", "name", "email", "role", "disabled_at", "oidc_subject", *COMMON),
+    parse={
+        "username": fields.username,
+        "name": fields.name,
+        "email": fields.email,
+        "oidc_subject": fields.line,
+    },
     used_by=(
         Use(table="group_members", column="user_id", living="TRUE", shows="group_id"),
         Use(

@@ -64,6 +64,34 @@ FROM users WHERE users.id = $1 AND users.deleted_at IS NULL
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOn(Standing):
+    user_id: str
+
+
+async def signed_on(tx: Tx, subject: str) -> SignedOn | None:
+    """The living user with this oidc_subject."""
+    return await tx.row(SignedOn, _SIGNED_ON, subject)
+
+
+_SIGNED_ON = """
+SELECT users.id AS user_id, users.role, users.disabled_at IS NOT NULL AS disabled,
+    coalesce(
+        (SELECT jsonb_object_agg(m.group_id, m.role) FROM group_members m JOIN groups g ON g.id = m.group_id
+            WHERE m.user_id = users.id AND g.deleted_at IS NULL),
+        '{}'
+    ) AS groups
+FROM users WHERE users.oidc_subject = $1 AND users.deleted_at IS NULL
+"""
+
+
+async def username_taken(tx: Tx, username: str) -> bool:
+    """Whether a living user has this name."""
+    return bool(
+        await tx.value(bool, "SELECT EXISTS (SELECT 1 FROM users WHERE username = $1 AND deleted_at IS NULL)", username)
+    )
+
+
 async def keep_use(tx: Tx, token_id: str, at: datetime) -> None:
     await tx.run(
         "INSERT INTO token_uses AS uses (token_id, used_at) VALUES ($1, $2) "

@@ -21,6 +21,8 @@ class NewUser(Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name
     email: Email | None = None
     role: Role = "member"
+    # Whom the single sign-on means (the sub of its tokens), where the user comes by it.
+    oidc_subject: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 
 class User(Resource, kw_only=True):
@@ -31,14 +33,15 @@ class User(Resource, kw_only=True):
     email: str | None
     role: Role
     disabled_at: datetime | None
+    oidc_subject: str | None
 
 
 class Who(Struct, kw_only=True):
-    """Who asks, and what its token allows. `groups`: id → role there."""
+    """Who asks, and what its token allows. `token_id` is null for one of the single sign-on. `groups`: id → role."""
 
     kind: str
     user: User
-    token_id: Id
+    token_id: Id | None
     scopes: list[Scope]
     groups: dict[str, GroupRole]
 
