@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
+
+# What `socket` itself is built on: the module around it costs as much as all of ours.
+from _socket import AF_UNIX, SOCK_STREAM, socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Link:
     def __init__(self, path: str, token: str) -> None:
         self._path = path
         self._token = token
-        self._socket: socket.socket | None = None
+        self._socket: socket | None = None
         self._rest = b""
 
     def twin(self) -> Link:
@@ -120,16 +122,16 @@ class Link:
             self.close()
         return status, b"".join(taken)
 
-    def _connected(self, timeout: float) -> socket.socket:
+    def _connected(self, timeout: float) -> socket:
         if self._socket is None:
             self._rest = b""
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._socket = socket(AF_UNIX, SOCK_STREAM)
             self._socket.settimeout(timeout)
             self._socket.connect(self._path)
         self._socket.settimeout(timeout)
         return self._socket
 
-    def _send_file(self, connection: socket.socket, descriptor: int, size: int) -> None:
+    def _send_file(self, connection: socket, descriptor: int, size: int) -> None:
         done = 0
         while done < size:
             piece = os.pread(descriptor, min(262144, size - done), done)
@@ -138,13 +140,13 @@ class Link:
             connection.sendall(piece)
             done += len(piece)
 
-    def _more(self, connection: socket.socket) -> bytes:
+    def _more(self, connection: socket) -> bytes:
         piece = connection.recv(65536)
         if not piece:
             raise EOFError
         return piece
 
-    def _line(self, connection: socket.socket) -> bytes:
+    def _line(self, connection: socket) -> bytes:
         while b"\r\n" not in self._rest:
             if len(self._rest) > _HEAD_LIMIT:
                 raise ValueError("the answer's head is too long")
@@ -152,7 +154,7 @@ class Link:
         line, _, self._rest = self._rest.partition(b"\r\n")
         return line
 
-    def _head(self, connection: socket.socket) -> tuple[int, dict[str, str]]:
+    def _head(self, connection: socket) -> tuple[int, dict[str, str]]:
         words = self._line(connection).split(b" ", 2)
         headers: dict[str, str] = {}
         while line := self._line(connection):
@@ -161,7 +163,7 @@ class Link:
         status = int(words[1])
         return self._head(connection) if status // 100 == 1 else (status, headers)
 
-    def _take(self, connection: socket.socket, status: int, headers: dict[str, str], sink: Sink) -> None:
+    def _take(self, connection: socket, status: int, headers: dict[str, str], sink: Sink) -> None:
         if status in (204, 304):
             return
         if headers.get("transfer-encoding", "").lower() == "chunked":
@@ -173,7 +175,7 @@ class Link:
             return
         self._exactly(connection, int(headers.get("content-length", "0")), sink)
 
-    def _exactly(self, connection: socket.socket, size: int, sink: Sink) -> None:
+    def _exactly(self, connection: socket, size: int, sink: Sink) -> None:
         while size:
             if not self._rest:
                 self._rest = self._more(connection)

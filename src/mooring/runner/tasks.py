@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from .acp import Conversation
 from .errors import Over, TaskTimeout
 from .link import packed
 from .mask import storable
@@ -13,6 +12,7 @@ from .transcript import Budget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .acp import Conversation
     from .files import Scratch
     from .mask import Mask
     from .run import Run
@@ -167,6 +167,8 @@ class Tasks:
             run.messages.clear()
 
     def _conversation(self, agent: Agent, place: str) -> Conversation:
+        from .acp import Conversation  # noqa: PLC0415 - scripts need none of it
+
         key = (packed(agent), place)
         conversation = self._conversations.get(key)
         if conversation is None or not conversation.lives():
