@@ -2,7 +2,8 @@
 CREATE TABLE resource_events (
     seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id TEXT COLLATE "C" NOT NULL UNIQUE CHECK (id ~ '^rev_[0-9A-Za-z]{27}$'),
-    timestamp TIMESTAMPTZ NOT NULL DEFAULT now(),
+    -- When it was written, not when its transaction began: of two that waited for one row, the later one is later here.
+    timestamp TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
     actor_id TEXT COLLATE "C" REFERENCES users (id),
     resource_type TEXT NOT NULL,
     resource_id TEXT COLLATE "C" NOT NULL,
