@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import click
+import click.shell_completion
 
 from mooring.client import profile
 from mooring.client.errors import Unfit
-from mooring.client.kinds import KINDS, Kind, kind_named
+from mooring.client.kinds import KINDS, Kind, kind_named, kind_of_id
 from mooring.client.mooring import Mooring
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,9 +58,29 @@ class KindWord(click.ParamType[Kind]):
 
     name = "KIND"
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        del ctx, param
+        return [click.shell_completion.CompletionItem(noun) for noun in KINDS if noun.startswith(incomplete)]
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Kind:  # noqa: ANN401 - click's
         del param, ctx
         found = value if isinstance(value, Kind) else kind_named(str(value))
         if found is None:
             raise Unfit(f"{value!r} is no kind", hint=f"kinds: {', '.join(KINDS)}")
         return found
+
+
+def named_resource(mooring: Mooring, said: str) -> str:
+    """The id of what is meant by an id, or by KIND/NAME. Raises Unfit, Missing, Ambiguous."""
+    word, mark, name = said.partition("/")
+    if not mark:
+        if kind_of_id(said) is None:
+            raise Unfit(f"{said!r} is no id", hint="write an id, or KIND/NAME like workflow/demo")
+        return said
+    kind = kind_named(word)
+    if kind is None:
+        raise Unfit(f"{word!r} is no kind", hint=f"kinds: {', '.join(KINDS)}")
+    found: str = mooring.of(kind.noun).find(name)["id"]
+    return found

@@ -1,15 +1,19 @@
 """`moor audit`: who did what, when and why."""
 
+import sys
 from itertools import islice
 
 import click
+import msgspec
 
 from mooring.cli import shapes
-from mooring.cli.asked import Shape, reach, reaching, shaped
+from mooring.cli.asked import Shape, named_resource, reach, reaching, shaped
 from mooring.cli.details import named_actors
-from mooring.client.errors import Unfit
-from mooring.client.kinds import KINDS, kind_of_id
-from mooring.client.mooring import Mooring
+from mooring.cli.plain import line
+from mooring.client.kinds import KINDS
+
+_BROKEN = 1
+_PAGE = 200
 
 
 @click.group()
@@ -28,11 +32,12 @@ def log(resource: str | None, action: str | None, actor: str | None, limit: int,
     """Show events, the oldest of the newest first."""
     with reach() as mooring:
         where = {
-            "resource_id": _resource(mooring, resource) if resource else None,
+            "resource_id": named_resource(mooring, resource) if resource else None,
             "action": action,
             "actor_id": mooring.of("user").find(actor)["id"] if actor else None,
         }
-        found = mooring.of("event").list(where={name: value for name, value in where.items() if value is not None})
+        said = {name: value for name, value in where.items() if value is not None}
+        found = mooring.of("event").list(where=said, size=min(limit, _PAGE))
         events = named_actors(mooring, list(islice(found, limit))[::-1])
         # Whose they are, or what they did to the one that was asked for: both do not fit beside each other.
         hidden = {"RESOURCE"} if resource else set[str]() if shape == "wide" else {"CHANGE"}
@@ -41,14 +46,33 @@ def log(resource: str | None, action: str | None, actor: str | None, limit: int,
         shapes.show(KINDS["event"], events, shape, without=frozenset(hidden))
 
 
-def _resource(mooring: Mooring, said: str) -> str:
-    """The id meant. Raises Unfit, Missing, Ambiguous."""
-    noun, mark, name = said.partition("/")
-    if not mark:
-        if kind_of_id(said) is None:
-            raise Unfit(f"{said!r} is no id", hint="write an id, or KIND/NAME like workflow/demo")
-        return said
-    if noun not in KINDS:
-        raise Unfit(f"{noun!r} is no kind", hint=f"kinds: {', '.join(KINDS)}")
-    found: str = mooring.of(noun).find(name)["id"]
-    return found
+@command.command()
+@shaped
+@reaching
+def verify(shape: Shape) -> int:
+    """Have the server check every sealed event against its seal. Exit status 0 when the record is intact, 1 when not.
+
+    The first event that was altered, removed or inserted is named.
+    """
+    with reach() as mooring:
+        verdict = mooring.record.verify()
+    if shape not in ("table", "wide"):
+        shapes.show_rows([msgspec.to_builtins(verdict)], shape, none="")
+    elif verdict.finding is None:
+        unsealed = verdict.numbered_to - verdict.sealed_to
+        click.echo(f"the record is intact: {verdict.sealed_to} events are sealed, the newest {unsealed} not yet")
+    else:
+        event = f" ({verdict.finding.event_id})" if verdict.finding.event_id else ""
+        click.echo(f"the record is NOT intact, first at number {verdict.finding.number}{event}")
+        click.echo(f"  {line(verdict.finding.says)}")
+    return 0 if verdict.intact else _BROKEN
+
+
+@command.command()
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="NUMBER", help="Only events behind this one.")
+@reaching
+def export(after: int) -> None:
+    """Write every event as a line of JSON, in the order of their numbers: `moor audit export > record.jsonl`."""
+    with reach() as mooring:
+        for piece in mooring.record.export(after=after):
+            sys.stdout.buffer.write(piece)

@@ -47,7 +47,7 @@ def follow(mooring: Mooring, session: Session, *, after: int = 0) -> int:
 def follow_as_json(mooring: Mooring, session: Session, *, after: int = 0) -> int:
     """The same as a line of JSON per event, for programs."""
     with _leaving(session.id):
-        for event in mooring.sessions.events(session.id, after=after, interrupted=_say_interrupted):
+        for event in mooring.sessions.events(session.id, after=after, interrupted=say_interrupted):
             sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
             sys.stdout.flush()
     return EXIT[mooring.sessions.get(session.id).phase]
@@ -56,7 +56,7 @@ def follow_as_json(mooring: Mooring, session: Session, *, after: int = 0) -> int
 def wait(mooring: Mooring, session: Session) -> Session:
     """Wait for the session's end, and say nothing meanwhile."""
     with _leaving(session.id):
-        for _ in mooring.sessions.events(session.id, interrupted=_say_interrupted):
+        for _ in mooring.sessions.events(session.id, interrupted=say_interrupted):
             pass
     return mooring.sessions.get(session.id)
 
@@ -74,7 +74,8 @@ def _leaving(identifier: str) -> Generator[None]:
         raise
 
 
-def _say_interrupted(reason: str | None) -> None:
+def say_interrupted(reason: str | None) -> None:
+    """Tell on stderr that the line broke, or stands again."""
     said = f"the line to the server broke ({reason}); trying again" if reason else "the server is back"
     click.echo(said, err=True)
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from mooring.cli.plain import line
 from mooring.client import profile
 from mooring.client.errors import Unfit
+from mooring.client.mooring import Mooring
 
 
 @click.command()
@@ -22,8 +24,12 @@ def command(url: str, name: str | None, token_file: Path | None) -> None:
     server = profile.server_url(url)
     host = server.split("://", 1)[1].split("/", 1)[0]
     named = name or "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in host)
-    path = profile.write(server, _token(token_file), profile.usual_path(os.environ), name=named, choose=True)
-    click.echo(f"{server} is now your server, as profile {named!r} in {path}")
+    token = _token(token_file)
+    # Kept only when it opens: a mistyped one would hide one that does.
+    with Mooring(server, token) as mooring:
+        who = mooring.whoami()
+    path = profile.write(server, token, profile.usual_path(os.environ), name=named, choose=True)
+    click.echo(f"{server} is now your server, as {line(who.user.username)}; profile {named!r} in {path}")
 
 
 def _token(file: Path | None) -> str:

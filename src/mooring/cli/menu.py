@@ -1,6 +1,7 @@
 """What can be asked for, in one table; the help that shows it; the way to the one command that was asked."""
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,19 +16,32 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "apply": "make what files say so: agents, skills, tasks, workflows, …",
         "get": "list what there is of a kind",
         "describe": "everything about one",
+        "create": "make one",
+        "edit": "change one, by fields or in your editor",
         "delete": "remove one",
+        "watch": "changes as they happen",
     },
     "Keep": {
         "secret": "set, grant, expose, usage: values go in and never come out",
         "vault": "where values lie; status, rotate",
     },
-    "Know": {
-        "login": "keep a server's address and your token",
+    "People": {
+        "group": "members, and what a group may use",
+        "token": "create, list, revoke",
+        "access": "explain why someone may, or may not",
         "whoami": "who the server takes you for",
-        "audit": "who did what, when and why",
+    },
+    "Know": {
+        "audit": "who did what, when and why; verify, export",
+        "login": "keep a server's address and your token",
+        "profile": "the servers you logged in to",
+        "completion": "have your shell complete commands",
     },
 }
 """Heading → command → what it does. The command `x` is `mooring.cli.x.command`."""
+
+COMPLETES = "_MOOR_COMPLETE"
+"""Set by a shell that wants to know what may stand next."""
 
 OPTIONS: Mapping[str, str] = {
     "--server URL": "the server to ask (or MOORING_SERVER)",
@@ -40,10 +54,10 @@ OPTIONS: Mapping[str, str] = {
 
 def main(argv: Sequence[str], others: Mapping[str, str]) -> int:
     """Carry out one command. `others` are the commands that somebody else carries out: shown, not known."""
-    if not argv or argv[0] in ("-h", "--help"):
+    if COMPLETES not in os.environ and (not argv or argv[0] in ("-h", "--help")):
         sys.stdout.write(text(others))
         return 0
-    if argv[0] == "--version":
+    if argv[:1] == ["--version"]:
         sys.stdout.write(f"moor {__version__}\n")
         return 0
     status: int = importlib.import_module("mooring.cli.start").main(argv, others)

@@ -1,5 +1,6 @@
 """The command that was asked, loaded alone; its errors as a person and a script read them."""
 
+import contextlib
 import importlib
 import io
 import os
@@ -10,7 +11,7 @@ from typing import ClassVar
 
 import click
 
-from mooring.cli.menu import COMMANDS
+from mooring.cli.menu import COMMANDS, COMPLETES
 from mooring.cli.plain import plain
 from mooring.client.errors import Clash, Denied, Missing, MooringError, NotKnown, Unavailable, Unfit
 
@@ -33,6 +34,9 @@ class Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
+        if cmd_name in self.others:
+            # Shown by completion; carried out elsewhere.
+            return click.Command(cmd_name, help=self.others[cmd_name])
         if not any(cmd_name in commands for commands in COMMANDS.values()):
             return None
         command: click.Command = importlib.import_module(f"mooring.cli.{cmd_name}").command
@@ -59,7 +63,7 @@ def main(argv: Sequence[str], others: Mapping[str, str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     Lazy.others = others
     try:
-        returned = root.main(list(argv), prog_name="moor", standalone_mode=False)
+        returned = root.main(list(argv), prog_name="moor", complete_var=COMPLETES, standalone_mode=False)
         sys.stdout.flush()
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "moor"
@@ -70,7 +74,8 @@ def main(argv: Sequence[str], others: Mapping[str, str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read has enough. Python must not find the closed pipe again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except MooringError as error:
         return _fail(error.reason, error.hint, exit_of(error), error.operation_id)

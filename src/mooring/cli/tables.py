@@ -22,9 +22,15 @@ _GAP = 2
 _NARROWEST = 6
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # As everywhere else: `cli/start.py` ends the command.
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Where results go. Colours only on a terminal that wants them; nothing is ever read as markup."""
-    return Console(markup=False, highlight=False, emoji=False)
+    return _Console(markup=False, highlight=False, emoji=False)
 
 
 def show(kind: Kind, rows: Sequence[Row], *, wide: bool, without: frozenset[str] = frozenset()) -> None:

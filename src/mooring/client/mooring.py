@@ -8,7 +8,7 @@ from mooring.client.carry import Carrier
 from mooring.client.collections import Collection
 from mooring.client.flow import Ask, Bound, D, Flow, Operation, Sync
 from mooring.client.kinds import KINDS
-from mooring.client.nouns import Events, Groups, Runs, Tokens, Workflows
+from mooring.client.nouns import Events, Groups, Record, Runs, Tokens, Workflows
 from mooring.client.profile import server_url
 from mooring.client.secrets import Secrets, Vaults
 from mooring.client.sessions import Sessions
@@ -39,6 +39,7 @@ class Api(Bound[D]):
         self.vaults: Vaults[D] = Vaults(carrier)
         self.runs: Runs[D] = Runs(carrier, KINDS["run"], Run)
         self.events: Events[D] = Events(carrier, KINDS["event"], ResourceEvent)
+        self.record: Record[D] = Record(carrier)
 
     def of(self, noun: str) -> Collection[D, dict[str, Any]]:
         """The collection of a kind by its noun, its resources as plain JSON."""

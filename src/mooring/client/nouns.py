@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mooring.client.asking import told, writing
+from mooring.client.asking import BASE, ask, told, writing
 from mooring.client.collections import Collection
-from mooring.client.flow import D, Flow, Listing, Operation, Stream
+from mooring.client.errors import Unavailable
+from mooring.client.flow import Ask, Bound, D, Flow, Give, Listing, Lost, Operation, Read, Stream
 from mooring.client.following import Following, Tell
-from mooring.wire.audit import ResourceEvent
+from mooring.wire.audit import RecordState, RecordVerdict, ResourceEvent
 from mooring.wire.catalog import PlacedSkill, PlacedTask, Workflow, WorkflowSkillList, WorkflowTaskList
 from mooring.wire.identity import Group, GroupRole, MadeToken, NewToken, Token
 from mooring.wire.sessions import Run
@@ -81,6 +82,38 @@ class Runs(Collection[D, Run]):
     def stop(self, identifier: str, *, reason: str | None = None) -> Flow[Run]:
         """End it; one that is over stays as it ended."""
         return told(Run, writing("POST", self.at(identifier, "stop"), reason=reason))
+
+
+class Record(Bound[D]):
+    """The record as a whole."""
+
+    @Operation
+    def state(self) -> Flow[RecordState]:
+        """How far it is sealed."""
+        return told(RecordState, Ask(method="GET", path=f"{BASE}/record"))
+
+    @Operation
+    def verify(self) -> Flow[RecordVerdict]:
+        """Whether every sealed event is as it was sealed."""
+        return told(RecordVerdict, writing("POST", f"{BASE}/record/verify"))
+
+    @Listing
+    def export(self, *, after: int = 0) -> Stream[bytes]:
+        """Every event behind a number as lines of JSON, piece by piece. Raises Unavailable when the line breaks."""
+        question = Ask(
+            method="GET",
+            path=f"{BASE}/record/export",
+            query=(("after", str(after)),),
+            headers={"Accept": "application/jsonl"},
+            streamed=True,
+        )
+        yield from ask(question)
+        try:
+            while piece := (yield Read()):
+                yield Give(piece)
+        except Lost as lost:
+            hint = "what came is good to its last whole line; go on with --after"
+            raise Unavailable(f"the line broke: {lost.reason}", hint=hint) from lost
 
 
 class Events(Collection[D, ResourceEvent]):

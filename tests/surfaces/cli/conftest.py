@@ -102,15 +102,18 @@ class Said:
 
 
 class Screen(io.BytesIO):
-    """What a command has written so far, for one who waits for it."""
+    """What a command has written so far, for one who waits for it, and may go away."""
 
     def __init__(self) -> None:
         super().__init__()
         self.err = io.StringIO()
+        self.gone = False
         self._loop = asyncio.get_running_loop()
         self._written = asyncio.Event()
 
     def write(self, piece: Any, /) -> int:
+        if self.gone:
+            raise BrokenPipeError
         written = super().write(piece)
         self._loop.call_soon_threadsafe(self._written.set)
         return written
@@ -141,7 +144,8 @@ async def moor(served: Served, admin: Asker, tmp_path: Path, monkeypatch: pytest
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(screen.err):
             status = await asyncio.to_thread(main, list(argv))
-        out.detach()
+        with contextlib.suppress(BrokenPipeError):
+            out.detach()
         return Said(status=status, raw=screen.getvalue(), err=screen.err.getvalue())
 
     return moor

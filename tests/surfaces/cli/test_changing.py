@@ -1,0 +1,134 @@
+"""`moor create`, `edit`, `watch`, and what every command has in common."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from surfaces.cli.conftest import Moor, Screen
+from surfaces.people import Asker
+
+
+async def test_fields_are_taken_as_the_kind_has_them(moor: Moor, tmp_path: Path) -> None:
+    (tmp_path / "p.md").write_text("two\nlines\n")
+    said = await moor(
+        "create", "task", "build", f"prompt=@{tmp_path}/p.md", "check=make test", "max_attempts=3", "timeout=2.5",
+        "--reason", "a start", "-o", "json",
+    )  # fmt: skip
+    assert said.err == ""
+    task = json.loads(said.out)
+    assert (task["prompt"], task["max_attempts"], task["timeout"]) == ("two\nlines\n", 3, 2.5)
+    await moor("create", "agent", "123", 'settings:={"a": [1]}', "model=4")
+    agent = json.loads((await moor("get", "agent", "123", "-o", "json")).out)[0]
+    assert (agent["settings"], agent["model"]) == ({"a": [1]}, "4")
+    await moor("create", "workflow", "w", "agent=123")
+    assert json.loads((await moor("get", "wf", "w", "-o", "json")).out)[0]["agent_id"] == agent["id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["agent", "a", "colour=red"], "agent: there is no field 'colour'"),
+        (["task", "a", "max_attempts=many"], "max_attempts: "),
+        (["task", "a", "prompt"], "'prompt' is no field"),
+        (["task", "a", "prompt=x", "prompt=y"], "prompt is said twice"),
+        (["task", "a", "settings:={}"], "task: there is no field"),
+        (["agent", "a", "settings:={"], "settings:= is not JSON"),
+        (["agent", "a", "prompt=@/nothing/there"], "cannot be read"),
+        (["agent", "a", "name=b"], "name is said twice"),
+        (["workflow", "a", "agent=nobody"], "there is no agent named 'nobody'"),
+        (["secret", "a"], "that is not made here"),
+        (["thing", "a"], "'thing' is no kind"),
+    ],
+)
+async def test_a_field_that_cannot_be_meant_makes_nothing(moor: Moor, words: list[str], says: str) -> None:
+    said = await moor("create", *words)
+    assert (said.status in (2, 6), said.out) == (True, "")
+    assert says in said.err
+
+
+async def test_editing_changes_what_is_said_and_clears_what_is_empty(moor: Moor) -> None:
+    await moor("create", "agent", "a", "model=m", "prompt=p")
+    said = await moor("edit", "agent", "a", "model=", "runtime=claude")
+    assert (said.status, said.out.split(maxsplit=2)[2]) == (0, "changed: model, runtime\n")
+    agent = json.loads((await moor("get", "agent", "a", "-o", "json")).out)[0]
+    assert (agent["model"], agent["runtime"], agent["prompt"], agent["version"]) == (None, "claude", "p", 2)
+    again = await moor("edit", "agent", "a", "runtime=claude")
+    assert again.out.split()[2] == "unchanged"
+
+
+def editor(tmp_path: Path, script: str) -> str:
+    """A program that edits: a script that is given the file as $1."""
+    path = tmp_path / "editor"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+async def test_an_editor_shows_the_fields_and_only_what_differs_is_sent(
+    moor: Moor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await moor("create", "task", "t", "prompt=one\ntwo\n")
+    monkeypatch.setenv(
+        "EDITOR", editor(tmp_path, f'cp "$1" {tmp_path}/seen; sed -i "s/two/three/; s/^max.*/max_attempts: 4/" "$1"')
+    )
+    said = await moor("edit", "task", "t")
+    assert said.out.split(maxsplit=2)[2] == "changed: prompt, max_attempts\n"
+    assert "prompt: |\n  one\n  two\n" in (tmp_path / "seen").read_text()
+    task = json.loads((await moor("get", "task", "t", "-o", "json")).out)[0]
+    assert (task["prompt"], task["max_attempts"]) == ("one\nthree\n", 4)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"), [("exit 0", "unchanged"), (': > "$1"', "unchanged"), ('echo "[" > "$1"', "not YAML")]
+)
+async def test_an_editor_that_leaves_nothing_good_changes_nothing(
+    moor: Moor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, says: str
+) -> None:
+    await moor("create", "task", "t")
+    monkeypatch.setenv("EDITOR", editor(tmp_path, script))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    said = await moor("edit", "task", "t")
+    assert says in said.out + said.err
+    assert json.loads((await moor("get", "task", "t", "-o", "json")).out)[0]["version"] == 1
+
+
+async def test_somebody_elses_change_in_between_is_not_overwritten(
+    moor: Moor, admin: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = await admin.made("/tasks", {"name": "t", "prompt": "one"})
+    monkeypatch.setenv(
+        "EDITOR",
+        editor(
+            tmp_path,
+            f'touch {tmp_path}/open; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; sed -i "s/one/mine/" "$1"',
+        ),
+    )
+
+    async def change_it() -> None:
+        while not (tmp_path / "open").exists():  # noqa: ASYNC110 - the editor is another process
+            await asyncio.sleep(0.01)
+        await admin.ask("PATCH", task["href"], {"prompt": "theirs"})
+        (tmp_path / "go").touch()
+
+    said, _ = await asyncio.gather(moor("edit", "task", "t"), change_it())
+    assert said.status == 7
+    assert json.loads((await moor("get", "task", "t", "-o", "json")).out)[0]["prompt"] == "theirs"
+
+
+async def test_watching_shows_changes_of_a_kind_with_who_and_why(moor: Moor, admin: Asker) -> None:
+    screen = Screen()
+    watching = asyncio.create_task(moor("watch", "agents", "--after", "0", screen=screen))
+    made = await admin.made("/agents", {"name": "a"}, Audit_Reason="because")
+    await admin.made("/skills", {"name": "of another kind"})
+    await admin.ask("PATCH", made["href"], {"model": "m"})
+    await screen.until("model: null > m")
+    screen.gone = True
+    await admin.ask("PATCH", made["href"], {"model": "n"})
+    said = await watching
+    assert said.status == 141
+    rows = [line.split() for line in said.lines]
+    assert [row[2] for row in rows] == ["agent.create", "agent.update"]
+    assert [row[4] for row in rows] == ["admin", "admin"]
+    assert rows[0][-1] == "(because)"
