@@ -10,6 +10,7 @@ from mooring.base.db import Database
 from mooring.base.git import Mirrors
 from mooring.compute.drivers.base import Driver
 from mooring.files.blobs.base import BlobStore
+from mooring.files.cache import Cache
 from mooring.files.content import Contents
 from mooring.files.depot import Depot
 from mooring.identity.oidc import SignOn
@@ -35,6 +36,8 @@ class App:
     # Archives on their way in, and what lies inside those that are there.
     depot: Depot
     contents: Contents
+    # Versions as directories on this machine.
+    cache: Cache
     vaults: Vaults
     # None: people come with Mooring's own tokens alone.
     sign_on: SignOn | None

@@ -86,6 +86,9 @@ class Settings:
     # What one import may use: bytes of memory, seconds.
     import_memory: int = 2 << 30
     import_timeout: float = 3600.0
+    # What the files of versions may take on this machine, beside what runs hold, bytes; how often they are verified.
+    cache_bytes: int = 20 << 30
+    cache_scrub: float = 24 * 3600.0
     # How long the bytes of what was deleted stay in the store, seconds.
     blob_grace: float = 24 * 3600.0
     # Further buckets that filesystems may be imported from, separated by spaces.

@@ -26,6 +26,7 @@ from mooring.files.archive.limits import Limits
 from mooring.files.blobs.base import BlobStore
 from mooring.files.blobs.local import in_directory
 from mooring.files.blobs.s3 import S3Blobs, S3Settings, in_bucket
+from mooring.files.cache import open_cache
 from mooring.files.content import Contents
 from mooring.files.depot import Depot
 from mooring.files.seals import KeptSeals
@@ -108,7 +109,7 @@ async def _migrate(url: str, *, application: str | None) -> None:
 async def open_app(settings: Settings, database: Database, *, works: bool) -> AsyncGenerator[App]:
     """The parts of a process; with `works`, also what makes and watches runs. Raises Unavailable, Unfit."""
     user = process_user("mooring-run")
-    blobs = blobs_of(settings)
+    blobs = blobs_of(settings, works=works)
     mirrors = Mirrors(directory=settings.data / "git", user=user, limits=_git_limits(settings))
     vaults = await vaults_of(settings, database)
     app = App(
@@ -122,6 +123,7 @@ async def open_app(settings: Settings, database: Database, *, works: bool) -> As
         mirrors=mirrors,
         depot=depot_of(settings, database, blobs, mirrors),
         contents=Contents(blobs=blobs),
+        cache=open_cache(settings.data / "cache", settings.cache_bytes, database, blobs, workshop_of(settings)),
         vaults=vaults,
         sign_on=_sign_on(settings),
         seal_key=SealKey(_key(settings.audit_key_file or settings.data / "keys" / "audit.key")),
@@ -190,11 +192,15 @@ def _workos(settings: Settings, api_key: Hidden) -> Vault:
     )
 
 
-def blobs_of(settings: Settings) -> BlobStore:
-    """Where archives and artifacts are kept. Raises Unfit, Unavailable."""
-    return (
-        in_directory(settings.data / "blobs") if settings.s3_bucket is None else bucket_of(settings, settings.s3_bucket)
-    )
+def blobs_of(settings: Settings, *, works: bool) -> BlobStore:
+    """Where archives and artifacts are kept; a process that works first removes what a crash left. Raises Unfit,
+    Unavailable."""
+    if settings.s3_bucket is not None:
+        return bucket_of(settings, settings.s3_bucket)
+    store = in_directory(settings.data / "blobs")
+    if works:
+        store.sweep(older=timedelta(0))
+    return store
 
 
 def depot_of(settings: Settings, database: Database, blobs: BlobStore, mirrors: Mirrors) -> Depot:

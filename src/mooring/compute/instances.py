@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 
-from mooring.access.actor import Actor, Permission
+from mooring.access.actor import SYSTEM, Actor, Permission
 from mooring.audit.verbs import Verbs, require
 from mooring.base.db import Tx
-from mooring.base.errors import Unfit
+from mooring.base.errors import Missing, Unfit
 from mooring.compute import exposures
 from mooring.compute.entities import ComputeInstance
 from mooring.compute.kinds import COMPUTE_INSTANCE
 from mooring.compute.store import instances as store
+from mooring.files import filesystems
+from mooring.files.entities import FilesystemVersion
 
 INSTANCES = Verbs(kind=COMPUTE_INSTANCE)
 
@@ -31,6 +33,27 @@ async def replace(tx: Tx, actor: Actor, before: ComputeInstance, values: Mapping
     if (after.group_id, after.environment) != (before.group_id, before.environment):
         await exposures.still_fit(tx, after)
     return after
+
+
+async def files_of(tx: Tx, instance: ComputeInstance) -> FilesystemVersion | None:
+    """The version a run of the instance starts from now. Raises Unfit: it was not granted, or there is none yet."""
+    if instance.filesystem_id is None:
+        return None
+    if not await store.has_filesystem(tx, instance.group_id, instance.filesystem_id):
+        says = f"the instance {instance.name!r}: its group was not granted the filesystem {instance.filesystem_id}"
+        raise Unfit(f"{says} (any more); its owner can grant it", field="filesystem_id", id=instance.filesystem_id)
+    try:
+        return await filesystems.version(tx, SYSTEM, instance.filesystem_id, instance.filesystem_version_id)
+    except Missing as error:
+        raise Unfit(f"the instance {instance.name!r}: {error.reason}", field="filesystem_id") from error
+
+
+async def check_grant(tx: Tx, instance_id: str | None, filesystem_id: str) -> None:
+    """Return when an instance's group still may use a filesystem. Raises Unfit."""
+    group_id = None if instance_id is None else await store.group_of(tx, instance_id)
+    if group_id is None or not await store.has_filesystem(tx, group_id, filesystem_id):
+        says = f"the grant of the filesystem {filesystem_id} to the instance's group was revoked before the run started"
+        raise Unfit(says, id=filesystem_id)
 
 
 async def _check_files(tx: Tx, instance: ComputeInstance) -> None:

@@ -12,13 +12,15 @@ import structlog
 from mooring.access.actor import SYSTEM
 from mooring.audit import ledger
 from mooring.base.db import Database, Tx
-from mooring.base.errors import Clash, Unavailable, Unfit
+from mooring.base.errors import Clash, MooringError, Unavailable, Unfit
 from mooring.base.work import Applied, Loop, look_again
-from mooring.compute import deliveries, runs, token
+from mooring.compute import deliveries, instances, runs, token
 from mooring.compute.decide import Clear, Ensure, Go, Stop, Wait, decide
 from mooring.compute.drivers.base import CanWatch, Driver, Leaves, Limits, Network, Observed, RunId, RunSpec, State
 from mooring.compute.phases import TERMINAL, Report, Run, RunPhase
 from mooring.compute.store import runs as store
+from mooring.files import filesystems
+from mooring.files.cache import Cache
 
 log = structlog.stdlib.get_logger("mooring.compute")
 
@@ -31,7 +33,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 
     image: str = "host"
     inputs: tuple[str, ...] = ()
-    lower: str | None = None
+    # The version of a filesystem that is the workspace's lower layer.
+    filesystem_version: str | None = None
     limits: Limits = Limits()
     network: Network = Network.NONE
 
@@ -46,6 +49,7 @@ class Runs:
     grace: timedelta
     at_once: int
     tasks: asyncio.TaskGroup
+    cache: Cache
     watched: set[RunId] = field(default_factory=set[RunId])
 
     def loop(self) -> Loop:
@@ -79,6 +83,7 @@ class Runs:
                 return Applied()
             case Clear():
                 await driver.remove(run.id)
+                await self.cache.release(run.id)
                 return Applied(write=lambda tx: runs.cleared(tx, run.id))
             case Wait():
                 self._watch(driver, run.id)
@@ -94,12 +99,16 @@ class Runs:
             # It has its secrets: an earlier try came that far, and the driver knows it.
             log.info("a run that has its secrets is looked for again", run=run.id)
         declared = msgspec.convert(run.spec, Declared)
+        try:
+            lower = await self._lower(run, declared.filesystem_version)
+        except MooringError as error:
+            return _failed(run, error.reason)
         spec = RunSpec(
             run=run.id,
             image=declared.image,
             token=token.make(self.link_key, run.id),
             inputs=tuple(Path(path) for path in declared.inputs),
-            lower=Path(declared.lower) if declared.lower else None,
+            lower=lower,
             limits=declared.limits,
             network=declared.network,
         )
@@ -110,6 +119,15 @@ class Runs:
             return _failed(run, error.reason)
         self._watch(driver, run.id)
         return _go(run.id, RunPhase.RUNNING, None, None)
+
+    async def _lower(self, run: Run, version_id: str | None) -> Path | None:
+        """The files of a version, on this machine until the run is cleared away. Raises what stands in the way."""
+        if version_id is None:
+            return None
+        async with self.database.reading() as tx:
+            version = await filesystems.version_by_id(tx, version_id)
+            await instances.check_grant(tx, run.compute_instance_id, version.filesystem_id)
+        return await self.cache.hold(version, run.id)
 
     async def _left_report(self, driver: Driver, run: RunId) -> Report | None:
         """The report of a runner that ended while nobody listened, kept like one that was sent."""

@@ -174,6 +174,7 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             grace=grace_of(app.settings),
             at_once=max(8, 2 * starts),
             tasks=watches,
+            cache=app.cache,
         )
         sessions = Sessions(
             database=app.database,
@@ -188,10 +189,18 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
         files = Filesystems(database=app.database, depot=app.depot, blobs=app.blobs)
         loops = (sessions.loop(), runs.loop(), *secrets.loops(), *files.loops())
         worker = Worker(app.database, loops, place=app.place)
+        # Before anything comes into it.
+        await app.cache.tidy()
+        scrub = repeat(app.cache.scrub, name="scrub", every=_every(app.settings.cache_scrub), stopping=stopping)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run())
+            tasks.create_task(scrub)
             await stopping.wait()
             worker.stop()
+
+
+def _every(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 async def _seal(app: App, stopping: asyncio.Event) -> None:

@@ -188,6 +188,11 @@ async def version(tx: Tx, actor: Actor, filesystem_id: str, named: str | None) -
     return found
 
 
+async def version_by_id(tx: Tx, version_id: str) -> FilesystemVersion:
+    """A version, for a run that was allowed it. Raises Missing."""
+    return await ledger.read(tx, SYSTEM, FILESYSTEM_VERSION, version_id)
+
+
 async def current(tx: Tx, filesystem_ids: list[str]) -> dict[str, FilesystemVersion]:
     """The current version of each filesystem that has one."""
     return {found.filesystem_id: found for found in await store.current(tx, filesystem_ids)}

@@ -92,6 +92,7 @@ class Sessions:
                 "inputs": [str(path) for path in prepared.bundles],
                 "limits": limits,
                 "network": asked.network,
+                "filesystem_version": asked.filesystem.version_id if asked.filesystem else None,
             },
             assignment=assignment(prepared.plan, session.id, self.bounds),
             engine=asked.engine,

@@ -65,6 +65,16 @@ class AskedTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedFilesystem:
+    """The version that is the workspace's lower layer."""
+
+    id: str
+    version_id: str
+    number: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskedInstance:
     """`id` is None for the default instance, which has no group and exposes nothing. Units: cores, bytes, processes,
     bytes, seconds."""
@@ -83,6 +93,7 @@ class AskedInstance:
     network: str = "none"
     network_allow: tuple[str, ...] = ()
     exposures: tuple[Exposed, ...] = ()
+    filesystem: AskedFilesystem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

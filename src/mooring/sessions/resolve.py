@@ -9,10 +9,10 @@ from mooring.catalog.catalog import AGENTS, SKILLS, TASKS
 from mooring.catalog.entities import Agent, Skill, Task
 from mooring.compute import deliveries
 from mooring.compute import exposures as exposed
-from mooring.compute.entities import Exposed
-from mooring.compute.instances import INSTANCES
+from mooring.compute.entities import ComputeInstance, Exposed
+from mooring.compute.instances import INSTANCES, files_of
 from mooring.sessions.entities import PermissionPolicy, Session
-from mooring.sessions.plan import AskedAgent, AskedInstance, AskedSkill, AskedTask, Request
+from mooring.sessions.plan import AskedAgent, AskedFilesystem, AskedInstance, AskedSkill, AskedTask, Request
 
 
 async def resolve(tx: Tx, actor: Actor, session: Session, *, longest: float) -> Request:
@@ -112,4 +112,14 @@ async def _instance(tx: Tx, actor: Actor, session: Session) -> AskedInstance:
         network=found.network,
         network_allow=tuple(found.network_allow),
         exposures=tuple(exposures),
+        filesystem=await _filesystem(tx, found),
+    )
+
+
+async def _filesystem(tx: Tx, instance: ComputeInstance) -> AskedFilesystem | None:
+    found = await files_of(tx, instance)
+    if found is None:
+        return None
+    return AskedFilesystem(
+        id=found.filesystem_id, version_id=found.id, number=found.number, checksum=found.archive_checksum
     )

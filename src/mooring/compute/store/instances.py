@@ -25,3 +25,8 @@ async def is_version(tx: Tx, filesystem_id: str, version_id: str) -> bool:
             version_id,
         )
     )
+
+
+async def group_of(tx: Tx, instance_id: str) -> str | None:
+    """The group of an instance, also of one that was deleted since; None where there was none."""
+    return await tx.value(str, "SELECT group_id FROM compute_instances WHERE id = $1", instance_id)

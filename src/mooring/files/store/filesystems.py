@@ -37,6 +37,15 @@ async def version_of(tx: Tx, filesystem_id: str, number: int) -> str | None:
     )
 
 
+async def with_archive(tx: Tx, checksum: str) -> list[str]:
+    """The living versions whose archive has this checksum."""
+    return await tx.values(
+        str,
+        "SELECT id FROM filesystem_versions WHERE archive_checksum = $1 AND deleted_at IS NULL ORDER BY id",
+        checksum,
+    )
+
+
 async def current(tx: Tx, filesystem_ids: list[str]) -> list[FilesystemVersion]:
     """The current version of each filesystem that has one."""
     return await tx.rows(
