@@ -176,3 +176,51 @@ def test_a_skill_without_its_file_is_named(berth: Berth) -> None:
     assert berth.plane.exit is not None
     assert berth.plane.exit["reason"] == "skill review: there is no SKILL.md in skills/review"
     assert berth.plane.of("task.started") == []
+
+
+def withheld(berth: Berth) -> dict[str, str]:
+    return {one["name"]: one["withheld"] for one in berth.plane.of("artifact") if "withheld" in one}
+
+
+@pytest.mark.parametrize(
+    ("script", "held"),
+    [
+        ('echo "key=$KEY" >> README.md', ["changes.patch"]),
+        ('printf "\\000\\001%s\\000" "$KEY" > binary', ["changes.patch"]),
+        ('echo "$KEY" > a; git add a; git commit -qm a; git rm -q a; git commit -qm b', ["commits.bundle"]),
+        ('git commit -q --allow-empty -m "it is $KEY"', ["commits.bundle"]),
+        ('echo "$KEY" > "$MOORING_OUTPUTS/o"', ["outputs/o"]),
+        ('printf "x%s" "$KEY" | base64 > "$MOORING_OUTPUTS/o"', ["outputs/o"]),
+        ('echo fine > "$MOORING_OUTPUTS/o"; echo fine >> README.md', []),
+    ],
+)
+def test_what_would_hold_a_secret_is_withheld_and_says_so(berth: Berth, script: str, held: list[str]) -> None:
+    checked_out(berth)
+    berth.plane.secrets = {"KEY": b"made-up-secret/value"}
+    berth.tasks({"prompt": script})
+    assert berth.lead() == 0
+    assert withheld(berth) == dict.fromkeys(held, "it holds the value of KEY")
+    assert not set(held) & set(berth.plane.artifacts)
+    assert all(b"made-up-secret" not in content for content in berth.plane.artifacts.values())
+
+
+def test_a_secret_in_the_patch_withholds_the_commits_that_made_it(berth: Berth) -> None:
+    checked_out(berth)
+    berth.plane.secrets = {"KEY": b"made-up-secret/value"}
+    berth.tasks(
+        {"prompt": 'echo "$KEY" >> README.md; git commit -qam "no word of it"; echo fine > "$MOORING_OUTPUTS/o"'}
+    )
+    assert berth.lead() == 0
+    assert set(withheld(berth)) == {"changes.patch", "commits.bundle"}
+    assert set(berth.plane.artifacts) == {"outputs/o"}
+    assert berth.plane.exit is not None
+    assert berth.plane.exit["commits"][0]["title"] == "no word of it"
+
+
+def test_a_file_named_after_a_secret_is_not_taken(berth: Berth) -> None:
+    berth.plane.secrets = {"KEY": b"made-up-value"}
+    berth.tasks({"prompt": 'cd "$MOORING_OUTPUTS"; mkdir "d-$KEY"; echo 1 > "d-$KEY/f"; echo 2 > fine'})
+    assert berth.lead() == 0
+    assert set(berth.plane.artifacts) == {"outputs/fine"}
+    assert not any("made-up-value" in path for path in berth.plane.asked)
+    assert "d-***KEY***/f was not taken: its name holds the value of a secret" in berth.plane.text(stream="runner")

@@ -35,6 +35,14 @@ def test_a_character_split_over_two_writes_stays_whole(berth: Berth) -> None:
     assert berth.plane.text() == "ä\n"
 
 
+def test_small_writes_that_follow_each_other_become_few_events(berth: Berth) -> None:
+    script = "import os\nfor n in range(2000): os.write(1, b'%d ' % n)"
+    berth.tasks({"prompt": f'/usr/bin/python3 -I -S -c "{script}"'})
+    assert berth.lead() == 0
+    assert berth.plane.text() == "".join(f"{number} " for number in range(2000))
+    assert len(berth.plane.of("log")) < 100
+
+
 def test_a_line_of_ten_megabytes_is_cut_and_marked(berth: Berth) -> None:
     berth.tasks({"prompt": "head -c 10000000 /dev/zero | tr '\\0' x; echo; echo next"})
     assert berth.lead() == 0

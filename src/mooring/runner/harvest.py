@@ -97,11 +97,13 @@ class Harvest:
             self._transcript.note(f"{self._untold} more of {root} were not taken either")
 
     def _output(self, root: str, path: str, descriptor: int) -> None:
+        mask = self._transcript.mask
         try:
             if not path.isprintable() or _surrogates(path):
                 self._note(f"{root}/{path!r} was not taken: its name is not printable")
+            elif mask.text(path) != path:
+                self._note(f"{root}/{path} was not taken: its name holds the value of a secret")
             else:
-                mask = self._transcript.mask
                 self._send(f"outputs/{path}", descriptor, lambda: mask.finds(pieces(descriptor)))
         finally:
             os.close(descriptor)
