@@ -1,10 +1,16 @@
 """Secrets in sessions: given to the runs that may have them, once, and to nothing else."""
 
 import base64
+import json
+from collections.abc import Callable, Generator
+from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
 from e2e.plane import Json, Plane
+from githttp import GitHttp, self_signed
+from repositories import repository
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +100,49 @@ def test_sixty_four_kibibytes_fit_into_a_variable_and_a_file(plane: Plane) -> No
     session = plane.run('test ${#LARGE} = 65536; test "$(wc -c < /run/secrets/large)" = 65536',
                         compute_instance_id=instance["id"])  # fmt: skip
     assert session["phase"] == "completed", plane.transcript(session["id"])
+
+
+# --- private repositories ---
+
+
+@pytest.fixture
+def private(directory: Path) -> Generator[tuple[GitHttp, Path]]:
+    """A private repository behind TLS, and the certificate its server is known by."""
+    place = directory / "private"
+    place.mkdir()
+    repository(place / "served" / "private.git", {"README.md": "private\n"})
+    certificate, both = self_signed(place)
+    with GitHttp(place / "served", both).running() as server:
+        server.people["private.git"] = {f"ci:{CANARY}"}
+        yield server, certificate
+    rmtree(place)
+
+
+def test_a_groups_sessions_fetch_private_repositories_and_no_others_do(
+    private: tuple[GitHttp, Path], new_plane: Callable[..., Plane]
+) -> None:
+    server, certificate = private
+    plane = new_plane(git_hosts="localhost", git_ca_file=str(certificate))
+    url = server.url("private.git")
+    group, instance = machine(plane, "has")
+    other, elsewhere = machine(plane, "has not")
+    made = secret(plane, "git", f"ci:{CANARY}".encode(), group, instance)
+    host = url.split("/")[2]
+    plane.call("PATCH", f"/groups/{group['id']}", {"git_credentials": {host: made["id"]}})
+    session = plane.run("cat README.md; env; ls -a ~", repo_url=url, compute_instance_id=instance["id"])
+    assert session["phase"] == "completed", session
+    assert "private\n" in plane.output(session["id"])
+    assert CANARY not in json.dumps(plane.transcript(session["id"]))
+    [event] = events(plane, made["id"], "secret.fetch")
+    assert (event["details"]["session_id"], event["details"]["secret_version"]) == (session["id"], 1)
+    for instance_id in (elsewhere["id"], None):
+        session = plane.run("true", repo_url=url, compute_instance_id=instance_id)
+        assert session["phase"] == "failed"
+        assert "needs a user and a password" in session["reason"]
+    plane.call("DELETE", f"/groups/{group['id']}/available_secrets/{made['id']}")
+    session = plane.run("true", repo_url=url, compute_instance_id=instance["id"])
+    assert session["phase"] == "failed"
+    assert "may not use" in session["reason"]
+    assert other["id"] != group["id"]
+    assert plane.down() == 0
+    assert CANARY not in plane.log()

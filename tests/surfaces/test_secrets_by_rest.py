@@ -286,6 +286,28 @@ async def test_an_instance_does_not_carry_its_exposures_into_a_group_without_the
     assert (await admin.ask("PATCH", one, {"group_id": other["id"]})).status_code == 200
 
 
+# --- git credentials ---
+
+
+async def test_a_group_asks_a_host_with_a_secret_that_was_granted_to_it(admin: Asker) -> None:
+    secret = await kept(admin)
+    small = await machine(admin)
+    one = f"/groups/{small.group['id']}"
+    body = {"git_credentials": {"Git.example.org:8443": secret["id"]}}
+    refused = await admin.ask("PATCH", one, body)
+    assert (refused.status_code, "was not granted" in refused.json()["reason"]) == (422, True)
+    await small.grant(secret)
+    changed = (await admin.ask("PATCH", one, body)).json()
+    assert changed["git_credentials"] == {"git.example.org:8443": secret["id"]}
+    for host in ("*.example.org", "a b", "https://x", ""):
+        assert (await admin.ask("PATCH", one, {"git_credentials": {host: secret["id"]}})).status_code == 422
+    assert (await admin.ask("PATCH", one, {"git_credentials": {"x": "password"}})).status_code == 422
+    cleared = (await admin.ask("PATCH", one, {"git_credentials": {"git.example.org:8443": None}})).json()
+    assert cleared["git_credentials"] == {}
+    body = {"name": "other", "git_credentials": {"git.example.org": secret["id"]}}
+    assert (await admin.ask("POST", "/groups", body)).status_code == 422
+
+
 # --- delete ---
 
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 from mooring.base.errors import Unfit
+from mooring.base.ids import is_id
 
 LONGEST_NAME = 200
 LONGEST_LINE = 2_000
 LONGEST_TEXT = 200_000
 MOST_VARIABLES = 500
+MOST_HOSTS = 100
 SECRETS_DIRECTORY = "/run/secrets/"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -118,6 +120,22 @@ def hosts(value: object, /, *, field: str) -> tuple[str, ...]:
         if not _HOST.fullmatch(entry):
             raise Unfit(f"{field}: {entry[:80]!r} is not a host name, perhaps with :port", field=field)
     return tuple(dict.fromkeys(found))
+
+
+def credentials(value: object, /, *, field: str) -> dict[str, str]:
+    """Hosts, each perhaps with a port, and the ids of the secrets that open them."""
+    given = cast("Mapping[object, object]", value)
+    if len(given) > MOST_HOSTS:
+        raise Unfit(f"{field} names {len(given)} hosts; at most {MOST_HOSTS} are kept", field=field)
+    found: dict[str, str] = {}
+    for entry, identifier in given.items():
+        host, secret_id = _text(entry, field).lower(), _text(identifier, field)
+        if not _HOST.fullmatch(host) or host.startswith("*."):
+            raise Unfit(f"{field}: {host[:80]!r} is not a host name, perhaps with :port", field=field)
+        if not is_id(secret_id, "sec"):
+            raise Unfit(f"{field}: {secret_id[:80]!r} is not the id of a secret", field=field)
+        found[host] = secret_id
+    return found
 
 
 def email(value: object, /, *, field: str) -> str:

@@ -176,6 +176,22 @@ def unexpose(name: str, instance: str, names: Sequence[str], reason: str | None)
 
 @command.command()
 @click.argument("name")
+@click.option("--group", required=True, help="The group, by name or id; it must have been granted the secret.")
+@click.option("--host", required=True, metavar="HOST[:PORT]", help="Where its sessions ask for repositories with it.")
+@click.option("--remove", is_flag=True, help="No longer.")
+@writing
+@reaching
+def git(name: str, group: str, host: str, remove: bool, reason: str | None) -> None:  # noqa: FBT001 - click's flag
+    """Have a group's sessions fetch private repositories of a host with the secret NAME: user:password, or a token."""
+    with reach() as mooring:
+        secret, owner = mooring.of("secret").find(name), mooring.of("group").find(group)
+        changes = {"git_credentials": {host.lower(): None if remove else secret["id"]}}
+        mooring.of("group").patch(owner["id"], changes, reason=reason)
+        click.echo(f"group {owner['name']}: {host} is asked {'without it' if remove else f'with {name}'} now")
+
+
+@command.command()
+@click.argument("name")
 @shaped
 @reaching
 def usage(name: str, shape: Shape) -> None:

@@ -180,6 +180,8 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             database=app.database,
             drivers=app.drivers,
             mirrors=app.mirrors,
+            vaults=app.vaults,
+            vault_wait=timedelta(seconds=app.settings.vault_wait),
             bounds=bounds_of(app.settings),
             clock=app.clock,
             at_once=8,

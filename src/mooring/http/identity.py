@@ -39,7 +39,14 @@ def _members(has: groups.Has) -> list[wire.Member]:
     return [wire.Member(user_id=user_id, role=role.value) for user_id, role in has.members.items()]
 
 
-GROUP = Resource(verbs=groups.GROUPS, reply=wire.Group, new=wire.NewGroup, create=groups.create, more=_belongings)
+GROUP = Resource(
+    verbs=groups.GROUPS,
+    reply=wire.Group,
+    new=wire.NewGroup,
+    create=groups.create,
+    replace=groups.replace,
+    more=_belongings,
+)
 
 
 async def _uses(tx: Tx, _: Actor, rows: Sequence[Token]) -> list[dict[str, object]]:

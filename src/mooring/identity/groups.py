@@ -9,6 +9,7 @@ from mooring.audit import ledger, parts
 from mooring.audit.kinds import Kind, Link
 from mooring.audit.verbs import Verbs, require, subject
 from mooring.base.db import Tx
+from mooring.base.errors import Unfit
 from mooring.identity.entities import Group
 from mooring.identity.kinds import AVAILABLE_FILESYSTEMS, AVAILABLE_SECRETS, GROUP, MEMBERS, USER
 
@@ -26,14 +27,33 @@ class Has:
 
 async def create(tx: Tx, actor: Actor, values: Mapping[str, object]) -> Group:
     """A new group; who makes it is its first owner. Raises Denied, Unfit, Clash."""
-    none: dict[str, str] = {}
-    made: dict[str, object] = {"git_credentials": none, **values}
+    made: dict[str, object] = {"git_credentials": {}, **values}
+    if made["git_credentials"]:
+        says = "git_credentials: a secret must be granted to the group first; make the group, grant it, then set this"
+        raise Unfit(says, field="git_credentials")
     if actor.user_id is None:
         return await GROUPS.create(tx, actor, made)
     first = {"after": {MEMBERS.name: {actor.user_id: GroupRole.OWNER}}}
     group = await GROUPS.create(tx, actor, made, details=first)
     await parts.write_link(tx, MEMBERS, group.id, actor.user_id, GroupRole.OWNER)
     return group
+
+
+async def replace(tx: Tx, actor: Actor, before: Group, values: Mapping[str, object]) -> Group:
+    """The locked group with these values. Raises Denied, Unfit (a credential that was not granted to it), Clash."""
+    after = await GROUPS.replace(tx, actor, before, values)
+    if after.git_credentials != before.git_credentials:
+        granted = {row.other for row in (await parts.links(tx, AVAILABLE_SECRETS, [after.id]))[after.id]}
+        for host, secret_id in after.git_credentials.items():
+            if secret_id not in granted:
+                says = f"git_credentials: the group was not granted {secret_id}, named for {host}"
+                raise Unfit(says, field="git_credentials", id=secret_id)
+    return after
+
+
+async def git_credentials(tx: Tx, group_id: str) -> Mapping[str, str]:
+    """Host → id of the secret the group asks there with. For one who was found to operate an instance of the group."""
+    return (await ledger.read(tx, SYSTEM, GROUP, group_id)).git_credentials
 
 
 async def has(tx: Tx, group_ids: Sequence[str]) -> dict[str, Has]:

@@ -50,7 +50,7 @@ GROUP = Kind(
     written=("name", "description", "git_credentials"),
     visible="t.id = ANY({groups})",
     searchable=("name", "description", *COMMON),
-    parse={"name": fields.name, "description": fields.text},
+    parse={"name": fields.name, "description": fields.text, "git_credentials": fields.credentials},
     groups="SELECT $1::text",
     used_by=(Use(table="compute_instances", column="group_id"),),
     links=(MEMBERS, AVAILABLE_FILESYSTEMS, AVAILABLE_SECRETS),

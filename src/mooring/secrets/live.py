@@ -12,7 +12,7 @@ from mooring.base.hidden import Hidden
 from mooring.base.ids import new_id
 from mooring.secrets import secrets
 from mooring.secrets.entities import LOCAL, SHORTEST_MASKED, Kept, Secret
-from mooring.secrets.errors import OtherVersion
+from mooring.secrets.errors import OtherVersion, VaultAway
 from mooring.secrets.vaults.base import HasKeys, Vault, checked
 
 # Longer than the patience of any vault, shorter than a value may stand without a row.
@@ -166,4 +166,4 @@ async def _bounded(vault: str) -> AsyncGenerator[None]:
         async with asyncio.timeout(_LONGEST):
             yield
     except TimeoutError:
-        raise Unavailable(f"the vault {vault} did not answer for {_LONGEST:g} s") from None
+        raise VaultAway(f"the vault {vault} did not answer for {_LONGEST:g} s") from None

@@ -19,7 +19,10 @@ from mooring.compute import deliveries, runs
 from mooring.compute.drivers.base import Driver, Leaves
 from mooring.compute.phases import TERMINAL as RUN_TERMINAL
 from mooring.compute.phases import Report, Run
+from mooring.secrets.errors import VaultAway, VaultRefuses
+from mooring.secrets.live import Vaults
 from mooring.sessions import sessions, transcript
+from mooring.sessions.credentials import Credentials
 from mooring.sessions.decide import Go, Prepare, StopRun, Wait, decide
 from mooring.sessions.entities import TERMINAL, Said, Session, SessionPhase
 from mooring.sessions.plan import Bounds, Request, assignment
@@ -29,6 +32,7 @@ from mooring.sessions.store import sessions as store
 log = structlog.stdlib.get_logger("mooring.sessions")
 
 _BATCH = 500
+_VAULT_AGAIN = timedelta(seconds=2)
 _LONGEST_LINE = 4 << 20
 
 
@@ -39,6 +43,8 @@ class Sessions:
     database: Database
     drivers: Mapping[str, Driver]
     mirrors: Mirrors
+    vaults: Vaults
+    vault_wait: timedelta
     bounds: Bounds
     clock: Clock
     at_once: int
@@ -69,8 +75,13 @@ class Sessions:
                 return Applied(again=longest)
 
     async def _prepare(self, session: Session, request: Request) -> Applied:
+        credentials = Credentials(
+            database=self.database, vaults=self.vaults, session_id=session.id, instance=request.instance
+        )
         try:
-            prepared = await prepare(request, self.mirrors)
+            prepared = await prepare(request, self.mirrors, credentials)
+        except (VaultAway, VaultRefuses) as error:
+            return await self._wait_for_vault(session, error)
         except MooringError as error:
             return await self._go(session, None, None, SessionPhase.FAILED, error.reason)
 
@@ -79,6 +90,13 @@ class Sessions:
             await self._make_run(tx, session, prepared)
 
         return Applied(write=write, again=timedelta(seconds=5))
+
+    async def _wait_for_vault(self, session: Session, error: MooringError) -> Applied:
+        waited = self.clock.now() - (session.started_at or self.clock.now())
+        if waited < self.vault_wait:
+            return Applied(again=_VAULT_AGAIN)
+        reason = f"the vault could not be read for {self.vault_wait.total_seconds():g} s: {error.reason}"
+        return await self._go(session, None, None, SessionPhase.FAILED, reason)
 
     async def _make_run(self, tx: Tx, session: Session, prepared: Prepared) -> None:
         asked = prepared.plan.request.instance

@@ -94,6 +94,8 @@ class AskedInstance:
     network_allow: tuple[str, ...] = ()
     exposures: tuple[Exposed, ...] = ()
     filesystem: AskedFilesystem | None = None
+    # Host → the secret its group asks for repositories with.
+    git_credentials: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import yaml
 from mooring.base.errors import Unfit
 from mooring.base.git import Mirrors, Pinned
 from mooring.base.giturl import GitSource
+from mooring.sessions.credentials import Credentials
 from mooring.sessions.plan import AskedSkill, Plan, Repository, Request, slug_of, source_of
 
 
@@ -32,13 +33,28 @@ class _Bundles:
         return self.paths.index(path)
 
 
-async def prepare(request: Request, mirrors: Mirrors) -> Prepared:
-    """Pin every repository. Raises Missing, Unfit or Unavailable, naming the repository, ref or file."""
-    bundles = _Bundles()
-    repository = await _pinned(source_of(request.repo_url), mirrors, bundles)
-    skills = [await _skill(skill, mirrors, bundles) for skill in request.skills]
-    tasks = [await _pinned(source_of(task.repo_url), mirrors, bundles) for task in request.tasks]
-    agent, instructions = await _agent(request, mirrors, bundles)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetch:
+    """Pins repositories as the session's group; without credentials as nobody in particular."""
+
+    mirrors: Mirrors
+    credentials: Credentials | None
+
+    async def pin(self, source: GitSource) -> Pinned:
+        credential = None if self.credentials is None else await self.credentials.of(source.url)
+        return await self.mirrors.pin(source.url, source.ref, credential)
+
+    async def text(self, pinned: Pinned, path: str) -> str | None:
+        return await self.mirrors.text(pinned, path)
+
+
+async def prepare(request: Request, mirrors: Mirrors, credentials: Credentials | None = None) -> Prepared:
+    """Pin every repository. Raises Missing, Unfit or Unavailable, naming the repository, ref or file; Withheld."""
+    bundles, fetch = _Bundles(), _Fetch(mirrors=mirrors, credentials=credentials)
+    repository = await _pinned(source_of(request.repo_url), fetch, bundles)
+    skills = [await _skill(skill, fetch, bundles) for skill in request.skills]
+    tasks = [await _pinned(source_of(task.repo_url), fetch, bundles) for task in request.tasks]
+    agent, instructions = await _agent(request, fetch, bundles)
     plan = Plan(
         request=request,
         instructions=instructions,
@@ -50,10 +66,10 @@ async def prepare(request: Request, mirrors: Mirrors) -> Prepared:
     return Prepared(plan=plan, bundles=tuple(bundles.paths))
 
 
-async def _pinned(source: GitSource | None, mirrors: Mirrors, bundles: _Bundles) -> Repository | None:
+async def _pinned(source: GitSource | None, fetch: _Fetch, bundles: _Bundles) -> Repository | None:
     if source is None:
         return None
-    pinned = await mirrors.pin(source.url, source.ref)
+    pinned = await fetch.pin(source)
     return _repository(source, pinned, bundles)
 
 
@@ -62,27 +78,27 @@ def _repository(source: GitSource, pinned: Pinned, bundles: _Bundles) -> Reposit
     return Repository(url=source.url, ref=source.ref, path=source.path, commit=pinned.commit, input=number)
 
 
-async def _agent(request: Request, mirrors: Mirrors, bundles: _Bundles) -> tuple[Repository | None, str]:
+async def _agent(request: Request, fetch: _Fetch, bundles: _Bundles) -> tuple[Repository | None, str]:
     """The agent's repository, and its prompt with the AGENTS.md from there behind it."""
     source = source_of(request.agent.repo_url)
     texts = [request.agent.prompt or ""]
     if source is None:
         return None, texts[0]
-    pinned = await mirrors.pin(source.url, source.ref)
-    text = await mirrors.text(pinned, _inside(source, "AGENTS.md"))
+    pinned = await fetch.pin(source)
+    text = await fetch.text(pinned, _inside(source, "AGENTS.md"))
     if text is None:
         raise Unfit(f"the agent {request.agent.name!r}: there is no AGENTS.md in {source}", repo_url=str(source))
     texts.append(text)
     return _repository(source, pinned, bundles), "\n\n".join(text for text in texts if text)
 
 
-async def _skill(skill: AskedSkill, mirrors: Mirrors, bundles: _Bundles) -> Repository | None:
+async def _skill(skill: AskedSkill, fetch: _Fetch, bundles: _Bundles) -> Repository | None:
     """Where the skill lies; None for one made from its prompt. Its SKILL.md is read here already, to refuse early."""
     source = source_of(skill.repo_url)
     if source is None:
         return None
-    pinned = await mirrors.pin(source.url, source.ref)
-    text = await mirrors.text(pinned, _inside(source, "SKILL.md"))
+    pinned = await fetch.pin(source)
+    text = await fetch.text(pinned, _inside(source, "SKILL.md"))
     if text is None:
         raise Unfit(f"the skill {skill.name!r}: there is no SKILL.md in {source}", repo_url=str(source))
     _check_frontmatter(skill, text)

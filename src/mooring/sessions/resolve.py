@@ -11,6 +11,7 @@ from mooring.compute import deliveries
 from mooring.compute import exposures as exposed
 from mooring.compute.entities import ComputeInstance, Exposed
 from mooring.compute.instances import INSTANCES, files_of
+from mooring.identity import groups
 from mooring.sessions.entities import PermissionPolicy, Session
 from mooring.sessions.plan import AskedAgent, AskedFilesystem, AskedInstance, AskedSkill, AskedTask, Request
 
@@ -113,6 +114,7 @@ async def _instance(tx: Tx, actor: Actor, session: Session) -> AskedInstance:
         network_allow=tuple(found.network_allow),
         exposures=tuple(exposures),
         filesystem=await _filesystem(tx, found),
+        git_credentials=dict(await groups.git_credentials(tx, found.group_id)),
     )
 
 

@@ -51,6 +51,8 @@ class NewGroup(Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: Name
     description: Prompt = ""
+    # Host → id of a secret granted to the group, whose value is user:password, or a token.
+    git_credentials: dict[str, Id] = field(default_factory=dict[str, str])
 
 
 class Member(Struct, kw_only=True):
@@ -85,6 +87,7 @@ class Group(Resource, kw_only=True):
     members: list[Member]
     available_filesystems: list[Id]
     available_secrets: list[Id]
+    git_credentials: dict[str, Id]
 
 
 class NewToken(Struct, kw_only=True, forbid_unknown_fields=True):
