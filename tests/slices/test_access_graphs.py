@@ -136,9 +136,9 @@ INSERTS: dict[str, LiteralString] = {
     "filesystem_versions": """
         INSERT INTO filesystem_versions (id, filesystem_id, created_by_user_id, number, source, s3_archive_bucket,
             s3_archive_key, archive_checksum, archive_size, uncompressed_size, manifest_key, manifest_checksum,
-            entry_count)
+            blocks_key, blocks_checksum, entry_count)
         VALUES ($1, $2, $3, 1, 'upload', 'b', 'k', 'sha256:' || repeat('0', 64), 0, 0, 'm',
-            'sha256:' || repeat('0', 64), 0)
+            'sha256:' || repeat('0', 64), 'l', 'sha256:' || repeat('0', 64), 0)
     """,
     "sessions": """
         INSERT INTO sessions (id, name, created_by_user_id, assigned_user_id, compute_instance_id)
