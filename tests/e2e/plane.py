@@ -31,11 +31,11 @@ class Plane:
 
     # --- the process ---
 
-    def up(self) -> None:
+    def up(self, listen: str = "127.0.0.1:0") -> None:
         """Start it and wait until it says that it is ready."""
         with (self.data / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mooring", "up", "--data", str(self.data), "--listen", "127.0.0.1:0"],
+                [sys.executable, "-m", "mooring", "up", "--data", str(self.data), "--listen", listen],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
         assert self.process.stdout is not None
