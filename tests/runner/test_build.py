@@ -38,8 +38,9 @@ def test_two_builds_are_the_same_and_already_compiled(tmp_path: Path) -> None:
     assert imported_from(tmp_path / "first") == "life.pyc"
 
 
-def test_without_the_machines_python_the_sources_alone_are_whole(tmp_path: Path) -> None:
-    build(tmp_path / "plain", python=tmp_path / "nothing")
+@pytest.mark.parametrize("python", [Path("/nowhere/python3"), Path("/bin/false")])
+def test_without_a_python_that_compiles_the_sources_alone_are_whole(tmp_path: Path, python: Path) -> None:
+    build(tmp_path / "plain", python=python)
     assert imported_from(tmp_path / "plain") == "life.py"
 
 
