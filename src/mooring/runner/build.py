@@ -15,7 +15,7 @@ _COMPILE = ("-I", "-S", "-m", "compileall", "-q", "-b", "--invalidation-mode", "
 def build(target: Path, python: Path = Path("/usr/bin/python3")) -> None:
     """Write the runner to `target`, a file for `python3 -I -S`. The same sources and the same `python` give the same
     bytes. What `python` compiled lies beside the sources: it saves most of a start, and any other Python passes it over
-    and takes the sources, so where there is none at that place, or one that cannot compile, nothing but time is lost."""
+    and takes the sources, so where there is none at that place, or one that cannot compile, only time is lost."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         (place / "runner").mkdir()
