@@ -1,16 +1,20 @@
 """`moor apply`: make what files say so."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
-from mooring.cli.declare import Ref, Step, steps
+from mooring.cli.declare import Ref, Step, steps, surplus
 from mooring.cli.documents import read
+from mooring.cli.links import settle
 from mooring.cli.plain import line
+from mooring.client.errors import MooringError
+from mooring.client.kinds import Kind
 from mooring.client.mooring import Mooring
 
 _SHOWN = 60
@@ -19,10 +23,12 @@ _SHOWN = 60
 @click.command()
 @click.option("-f", "--file", "files", metavar="FILE|DIR|-", multiple=True, required=True, help="May be repeated.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and what differs.")
+@click.option("--prune", is_flag=True, help="Delete what you made of these kinds and no longer declare.")
+@click.option("--yes", is_flag=True, help="With --prune: do not ask.")
 @shaped
 @writing
 @reaching
-def command(files: tuple[str, ...], *, dry_run: bool, shape: Shape, reason: str | None) -> None:
+def command(files: tuple[str, ...], *, dry_run: bool, prune: bool, yes: bool, shape: Shape, reason: str | None) -> None:
     r"""Make what files declare so: create what is not there, change what differs, leave the rest.
 
     \b
@@ -39,13 +45,52 @@ def command(files: tuple[str, ...], *, dry_run: bool, shape: Shape, reason: str 
         todo = steps(mooring, documents)
         if dry_run:
             rows = [_row(step, _outcome(step, would="would be "), None) for step in todo]
-        else:
-            made: dict[int, str] = {}
-            rows = [_carry_out(mooring, step, made, reason) for step in todo]
-        shapes.show_rows(rows, shape, none="nothing is declared", whole=frozenset({"kind", "outcome"}))
-        if dry_run and shape in ("table", "wide"):
-            for step in todo:
-                _show_difference(step)
+            rows += [_gone(kind, row, "would be deleted") for kind, row in (surplus(mooring, todo) if prune else ())]
+            _show(rows, shape)
+            if shape in ("table", "wide"):
+                for step in todo:
+                    _show_difference(step)
+            return
+        rows = list[dict[str, Any]]()
+        try:
+            _apply(mooring, todo, rows, reason)
+            if prune:
+                _prune(mooring, todo, rows, reason, asks=not yes)
+        finally:
+            # Also when one failed: what was done before it is done.
+            _show(rows, shape)
+
+
+def _show(rows: list[dict[str, Any]], shape: Shape) -> None:
+    shapes.show_rows(rows, shape, none="nothing was done", whole=frozenset({"kind", "outcome"}))
+
+
+def _apply(mooring: Mooring, todo: Sequence[Step], rows: list[dict[str, Any]], reason: str | None) -> None:
+    made: dict[int, str] = {}
+    for step in todo:
+        try:
+            rows.append(_carry_out(mooring, step, made, reason))
+        except MooringError as error:
+            error.reason = step.document.unfit(error.reason).reason
+            raise
+
+
+def _prune(
+    mooring: Mooring, todo: Sequence[Step], rows: list[dict[str, Any]], reason: str | None, *, asks: bool
+) -> None:
+    """Delete what nobody declares any more, once a person has agreed."""
+    declared = {str(row["id"]) for row in rows}
+    gone = [(kind, row) for kind, row in surplus(mooring, todo) if row["id"] not in declared]
+    if gone and asks:
+        named = ", ".join(f"{kind.noun} {line(row['name'])}" for kind, row in gone)
+        click.confirm(f"Delete {named}?", abort=True, err=True)
+    for kind, row in gone:
+        mooring.of(kind.noun).delete(row["id"], reason=reason)
+        rows.append(_gone(kind, row, "deleted"))
+
+
+def _gone(kind: Kind, row: Mapping[str, Any], outcome: str) -> dict[str, Any]:
+    return {"kind": kind.noun, "name": row["name"], "outcome": outcome, "changed": None, "id": row["id"]}
 
 
 def _carry_out(mooring: Mooring, step: Step, made: dict[int, str], reason: str | None) -> dict[str, Any]:
@@ -59,7 +104,7 @@ def _carry_out(mooring: Mooring, step: Step, made: dict[int, str], reason: str |
     elif fields:
         row = resources.patch(step.current["id"], fields, version=step.current["version"], reason=reason)
         # What the server writes in another form than the document is no change.
-        if row["version"] == step.current["version"] and not step.parts:
+        if row["version"] == step.current["version"] and not step.parts and not step.links:
             outcome = "unchanged"
     else:
         row = step.current
@@ -67,11 +112,17 @@ def _carry_out(mooring: Mooring, step: Step, made: dict[int, str], reason: str |
     made[id(step.document)] = identifier
     for name, items in step.parts.items():
         resources.put_part(identifier, name, [_settled(item, made) for item in items], reason=reason)
+    for name, links in step.links.items():
+        settle(mooring, row, name, [replace(link, other=_id(link.other, made)) for link in links], reason)
     return _row(step, outcome, identifier)
 
 
 def _settled(values: Mapping[str, Any], made: Mapping[int, str]) -> dict[str, Any]:
-    return {name: made[id(value.document)] if isinstance(value, Ref) else value for name, value in values.items()}
+    return {name: _id(value, made) for name, value in values.items()}
+
+
+def _id(value: Any, made: Mapping[int, str]) -> Any:  # noqa: ANN401 - a field's value
+    return made[id(value.document)] if isinstance(value, Ref) else value
 
 
 def _outcome(step: Step, would: str = "") -> str:
@@ -98,6 +149,8 @@ def _show_difference(step: Step) -> None:
     for name, value in step.fields.items():
         click.echo(click.style(f"  - {name}: {_brief(step.current.get(name))}", fg="red"))
         click.echo(click.style(f"  + {name}: {_brief(value)}", fg="green"))
+    for name in step.links:
+        click.echo(click.style(f"  ~ {name}", fg="yellow"))
     for name, items in step.parts.items():
         click.echo(click.style(f"  ~ {name}: {len(items)} in a new order or with other members", fg="yellow"))
 

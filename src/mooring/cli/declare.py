@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mooring.cli.documents import Document
+from mooring.cli.links import LINKS, Link, there, wanted
 from mooring.client.errors import Ambiguous, Missing, MooringError
 from mooring.client.kinds import KINDS, Kind, is_id
 from mooring.client.mooring import Mooring
@@ -13,6 +15,8 @@ Row = Mapping[str, Any]
 
 _PARTS: Mapping[str, Mapping[str, str]] = {"workflow": {"skills": "skill", "tasks": "task"}}
 """Noun → the ordered lists it holds, by the noun of what is in them."""
+# Those that others refer to come after those that refer to them.
+_PRUNED = ("instance", "workflow", "task", "skill", "agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,12 @@ class Step:
     current: Row | None
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     parts: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict[str, Any])
+    links: Mapping[str, Sequence[Link]] = field(default_factory=dict[str, Any])
 
     @property
     def changes(self) -> list[str]:
-        """The fields that differ, by the names they have in a document."""
-        return [*self.fields, *self.parts]
+        """The fields that differ, by the names the API has for them."""
+        return [*self.fields, *self.parts, *self.links]
 
 
 class Names:
@@ -102,36 +107,47 @@ def steps(mooring: Mooring, documents: Sequence[Document]) -> list[Step]:
 
 
 def _step(names: Names, document: Document) -> Step:
-    fields, parts = _translated(names, document)
+    fields, parts, links = _translated(names, document)
     within = {"group_id": fields["group_id"]} if document.kind.noun == "instance" and "group_id" in fields else {}
     current = names.current(document, within)
     fields[document.kind.label or "name"] = document.name
     if current is None:
-        return Step(document=document, current=None, fields=fields, parts=parts)
+        return Step(document=document, current=None, fields=fields, parts=parts, links=links)
     return Step(
         document=document,
         current=current,
         fields={name: value for name, value in fields.items() if name not in current or current[name] != value},
         parts={name: items for name, items in parts.items() if _placed(current, name, items) != list(items)},
+        links={name: asked for name, asked in links.items() if _differ(there(name, current), asked)},
     )
 
 
-def _translated(names: Names, document: Document) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    """The document's spec in the words of the API: names as ids, ordered lists apart."""
+def _differ(has: Sequence[Link], asked: Sequence[Link]) -> bool:
+    return any(link not in has for link in asked) or any(link not in asked for link in has)
+
+
+def _translated(
+    names: Names, document: Document
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]], dict[str, list[Link]]]:
+    """The document's spec in the words of the API: names as ids; ordered lists and links apart."""
     fields: dict[str, Any] = {}
     parts: dict[str, list[dict[str, Any]]] = {}
+    links: dict[str, list[Link]] = {}
+    linked = LINKS.get(document.kind.noun, {})
     references = {name.removesuffix("_id"): name for name in document.kind.refers}
     lists = _PARTS.get(document.kind.noun, {})
     for name, value in document.spec.items():
         if name in lists:
             parts[name] = _items(names, document, name, lists[name], value)
+        elif name in linked:
+            links[linked[name]] = wanted(document, name, value, partial(names.refer, document))
         elif name in references or name in document.kind.refers:
             field_name = references.get(name, name)
             noun = document.kind.refers[field_name]
             fields[field_name] = None if value is None else names.refer(document, name, noun, value)
         else:
             fields[name] = value
-    return fields, parts
+    return fields, parts, links
 
 
 def _items(names: Names, document: Document, field_name: str, noun: str, value: object) -> list[dict[str, Any]]:
@@ -155,3 +171,20 @@ def _placed(current: Row, name: str, wanted: Sequence[Mapping[str, Any]]) -> lis
     known = wanted[0].keys() if wanted else ()
     rows: list[Row] = sorted(current.get(name) or (), key=lambda row: row["position"])
     return [{key: row.get(key) for key in known} for row in rows]
+
+
+def surplus(mooring: Mooring, todo: Sequence[Step]) -> list[tuple[Kind, Row]]:
+    """What the asker made of the declared kinds and nobody declares, in the order in which it can be deleted.
+
+    Users and groups are never among them: others depend on those.
+    """
+    nouns = {step.document.kind.noun for step in todo}
+    declared = {str(step.current["id"]) for step in todo if step.current is not None}
+    me = mooring.whoami().user.id
+    return [
+        (KINDS[noun], row)
+        for noun in _PRUNED
+        if noun in nouns
+        for row in mooring.of(noun).list(search=f"created_by_user_id = '{me}'")
+        if row["id"] not in declared
+    ]

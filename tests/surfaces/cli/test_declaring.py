@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from surfaces.cli.conftest import Moor
-from surfaces.people import Asker
+from surfaces.people import Asker, join
 
 DEMO = str(Path(__file__).parents[3] / "examples" / "demo.yaml")
 SMALL = """
@@ -135,3 +135,71 @@ async def test_deleting_finds_all_before_it_removes_one_and_names_what_uses_it(m
     assert (await moor("get", "wf", "-o", "name")).out == "greeting\n"
     assert (await moor("delete", "workflow", "greeting", "--reason", "over")).status == 0
     assert (await moor("delete", "task", "greet")).status == 0
+
+
+TEAM = """
+kind: user
+username: ada
+name: Ada L
+---
+kind: group
+name: team
+members: {admin: owner, ada: operator}
+secrets: [key]
+---
+kind: instance
+name: box
+group: team
+image_name: host
+environment: {CI: "yes"}
+secrets:
+  - {secret: key, env: KEY}
+  - {secret: key, file: /run/secrets/key}
+"""
+
+
+async def test_members_grants_and_exposures_are_declared_with_their_owner(moor: Moor) -> None:
+    await moor("secret", "set", "key", stdin="value-of-the-key")
+    first = await moor("apply", "-f", "-", "-o", "json", stdin=TEAM)
+    assert (first.status, first.err) == (0, "")
+    assert outcomes(first.out) == ["created"] * 3
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=TEAM)).out) == ["unchanged"] * 3
+    less = TEAM.replace(", ada: operator", "").replace("  - {secret: key, file: /run/secrets/key}\n", "")
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=less)
+    assert [(row["outcome"], row["changed"]) for row in json.loads(said.out)] == [
+        ("unchanged", None), ("changed", "members"), ("changed", "exposures"),
+    ]  # fmt: skip
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=less)).out) == ["unchanged"] * 3
+    group = json.loads((await moor("get", "group", "team", "-o", "json")).out)[0]
+    assert ([member["role"] for member in group["members"]], len(group["available_secrets"])) == (["owner"], 1)
+    promoted = less.replace("admin: owner", "admin: owner, ada: viewer")
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=promoted)).out)[1] == "changed"
+
+
+async def test_what_was_done_before_a_failure_is_told_and_the_document_is_named(moor: Moor) -> None:
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=SMALL.replace("prompt: echo hello", "max_attempts: 1000"))
+    assert said.status == 2
+    assert outcomes(said.out) == ["created"]
+    assert said.err.startswith("error: standard input:6: task 'greet': ")
+    assert "max_attempts" in said.err
+
+
+async def test_pruning_deletes_what_one_made_and_no_longer_declares_and_asks_before(moor: Moor, admin: Asker) -> None:
+    other = await join(admin, "other")
+    await other.made("/tasks", {"name": "somebody else's"})
+    await moor("create", "skill", "of a kind that is not declared")
+    await moor("apply", "-f", "-", stdin=SMALL)
+    fewer = "kind: agent\nname: sh\n---\nkind: task\nname: rest\n---\nkind: workflow\nname: resting\ntasks: [rest]\n"
+    would = await moor("apply", "-f", "-", "--prune", "--dry-run", "-o", "json", stdin=fewer)
+    assert [(row["name"], row["outcome"]) for row in json.loads(would.out)][3:] == [
+        ("greeting", "would be deleted"), ("greet", "would be deleted"),
+    ]  # fmt: skip
+    done = await moor("apply", "-f", "-", "--prune", "--yes", "-o", "json", stdin=fewer)
+    assert (done.status, done.err) == (0, "")
+    assert outcomes(done.out) == ["unchanged", "created", "created", "deleted", "deleted"]
+    assert set((await moor("get", "tasks", "-o", "name")).lines) == {"rest", "somebody else's"}
+    assert (await moor("get", "skills", "-o", "name")).lines == ["of a kind that is not declared"]
+    await moor("create", "task", "one more")
+    declined = await moor("apply", "-f", "-", "--prune", stdin=fewer)
+    assert declined.status == 130
+    assert "one more" in (await moor("get", "tasks", "-o", "name")).lines

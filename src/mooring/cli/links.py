@@ -1,0 +1,120 @@
+"""What belongs to a resource without order: members and grants of a group, secrets an instance exposes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mooring.cli.documents import Document
+from mooring.client.mooring import Mooring
+from mooring.wire.compute import NewInstanceSecretMapping
+
+Row = Mapping[str, Any]
+Refer = Callable[[str, str, object], Any]
+"""(field, noun, name) → the id, or what stands for one to come."""
+
+ROLES = ("owner", "operator", "viewer")
+LINKS: Mapping[str, Mapping[str, str]] = {
+    "group": {
+        "members": "members",
+        "filesystems": "available_filesystems",
+        "available_filesystems": "available_filesystems",
+        "secrets": "available_secrets",
+        "available_secrets": "available_secrets",
+    },
+    "instance": {"secrets": "exposures", "exposures": "exposures"},
+}
+"""Noun → the words a document has for its links → the field that shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One of them: `other` is an id, or what stands for one to come; `value` the role, or where a secret is exposed."""
+
+    other: Any
+    value: str | None = None
+
+
+def wanted(document: Document, word: str, said: object, refer: Refer) -> list[Link]:
+    """The links a document declares: all there are to be. Raises Unfit."""
+    shown = LINKS[document.kind.noun][word]
+    if shown == "members":
+        return list(_members(document, word, said, refer))
+    if not isinstance(said, list):
+        raise document.unfit(f"{word} must be a list")
+    entries = cast("list[object]", said)
+    if shown == "exposures":
+        return [_exposure(document, f"{word}[{at}]", entry, refer) for at, entry in enumerate(entries)]
+    noun = shown.removeprefix("available_").removesuffix("s")
+    return [Link(refer(f"{word}[{at}]", noun, entry)) for at, entry in enumerate(entries)]
+
+
+def _members(document: Document, word: str, said: object, refer: Refer) -> Iterator[Link]:
+    roles = cast("dict[object, object]", said) if isinstance(said, dict) else None
+    if roles is None or not all(role in ROLES for role in roles.values()):
+        raise document.unfit(f"{word} must map usernames to {', '.join(ROLES)}")
+    for name, role in roles.items():
+        yield Link(refer(f"{word}.{name}", "user", name), str(role))
+
+
+def _exposure(document: Document, place: str, entry: object, refer: Refer) -> Link:
+    said = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+    where = [str(said[key]) for key in ("env", "file") if key in said]
+    if said.keys() - {"secret", "env", "file"} or "secret" not in said or len(where) != 1:
+        raise document.unfit(f"{place} must be like {{secret: NAME, env: VARIABLE}} or {{secret: NAME, file: PATH}}")
+    return Link(refer(place, "secret", said["secret"]), where[0])
+
+
+def there(field: str, row: Row) -> list[Link]:
+    """The links a resource has."""
+    entries: Sequence[Any] = row.get(field) or ()
+    if field == "members":
+        return [Link(entry["user_id"], entry["role"]) for entry in entries]
+    if field == "exposures":
+        return [Link(entry["secret_id"], entry["expose_as_env"] or entry["expose_as_file"]) for entry in entries]
+    return [Link(identifier) for identifier in entries]
+
+
+def settle(mooring: Mooring, row: Row, field: str, links: Sequence[Link], reason: str | None) -> None:
+    """Make the links of a resource these: what is missing is added before what is too much goes."""
+    has = there(field, row)
+    for link in links:
+        if link not in has:
+            _add(mooring, row, field, link, reason)
+    kept = {link.other for link in links} if field == "members" else set[Any]()
+    for link in has:
+        # A member with another role was given the new one already.
+        if link not in links and link.other not in kept:
+            _drop(mooring, row, field, link, reason)
+
+
+def _add(mooring: Mooring, row: Row, field: str, link: Link, reason: str | None) -> None:
+    match field:
+        case "members":
+            mooring.groups.put_member(row["id"], link.other, cast("Any", link.value), reason=reason)
+        case "available_filesystems":
+            mooring.groups.grant(row["id"], "filesystem", link.other, reason=reason)
+        case "available_secrets":
+            mooring.groups.grant(row["id"], "secret", link.other, reason=reason)
+        case _:
+            file = link.value if link.value and link.value.startswith("/") else None
+            new = NewInstanceSecretMapping(
+                compute_instance_id=row["id"],
+                secret_id=link.other,
+                expose_as_env=None if file else link.value,
+                expose_as_file=file,
+            )
+            mooring.secrets.expose(new, reason=reason)
+
+
+def _drop(mooring: Mooring, row: Row, field: str, link: Link, reason: str | None) -> None:
+    match field:
+        case "members":
+            mooring.groups.drop_member(row["id"], link.other, reason=reason)
+        case "available_filesystems":
+            mooring.groups.revoke(row["id"], "filesystem", link.other, reason=reason)
+        case "available_secrets":
+            mooring.groups.revoke(row["id"], "secret", link.other, reason=reason)
+        case _:
+            for entry in row["exposures"]:
+                if link == Link(entry["secret_id"], entry["expose_as_env"] or entry["expose_as_file"]):
+                    mooring.secrets.unexpose(entry["id"], reason=reason)
