@@ -189,6 +189,8 @@ async def test_the_stream_of_a_session_that_is_over_ends_after_the_last_event(ad
     answer = await admin.get(f"/sessions/{made['id']}/events", Accept="text/event-stream", Last_Event_ID="1")
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     assert [line for line in answer.text.splitlines() if line.startswith(("id:", "event:"))] == [
+        # The number it begins behind, told before there is anything to tell.
+        "id: 1",
         "id: 2",
         "event: session.phase",
     ]

@@ -63,7 +63,7 @@ async def answered(tx: Tx, call: Call) -> Answer | None:
     if key is None:
         return None
     scope, hashed, fingerprint = await _named(call, key)
-    first = await tx.row(_First, f"{_FIRST} AND created_at >= now() - interval '24 hours'", scope, hashed)
+    first = await tx.row(_First, _FIRST_STILL, scope, hashed)
     return None if first is None or first.status is None else _again(first, fingerprint)
 
 
@@ -94,4 +94,5 @@ ON CONFLICT (scope, key) DO UPDATE
     WHERE held.created_at < now() - interval '24 hours'
 """
 _FIRST = "SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE scope = $1 AND key = $2"
+_FIRST_STILL = f"{_FIRST} AND created_at >= now() - interval '24 hours'"
 _KEEP = "UPDATE idempotency_keys SET status = $3, headers = $4, body = $5 WHERE scope = $1 AND key = $2"
