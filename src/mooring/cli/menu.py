@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "watch": "changes as they happen",
     },
     "Keep": {
+        "fs": "push, pull, ls, tree, cat, diff, log, rm: filesystems",
         "secret": "set, grant, expose, usage: values go in and never come out",
         "vault": "where values lie; status, rotate",
     },

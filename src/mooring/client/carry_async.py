@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import httpcore
 
-from mooring.client.exchange import LOSSES, answer_of, lost_of, options, request_of, step_of
+from mooring.client.exchange import LOSSES, answer_of, lost_of, options, pieces_async, request_of, step_of
 from mooring.client.flow import Answer, Ask, Flow, Give, Read, Step, Stream, Wait
 
 R = TypeVar("R")
@@ -83,7 +83,7 @@ class _Line:
 
     async def _ask(self, ask: Ask) -> Answer:
         await self.close()
-        request = request_of(ask, self._server, self._token)
+        request = request_of(ask, self._server, self._token, pieces_async)
         response = self._response = await self._pool.handle_async_request(request)
         answer = answer_of(response)
         if ask.streamed and answer.good:

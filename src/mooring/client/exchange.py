@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, TypedDict
 from urllib.parse import urlencode, urlsplit
 
@@ -10,7 +10,7 @@ import httpcore
 
 from mooring import __version__
 from mooring.client.errors import Unavailable
-from mooring.client.flow import Answer, Ask, Lost
+from mooring.client.flow import Answer, Ask, Lost, Sending
 
 # A server that streams says something every 15 s (a comment line when there is nothing): silence is a broken line.
 _SILENCE = 45.0
@@ -57,7 +57,9 @@ def proxy_for(server: str, environ: Mapping[str, str]) -> str | None:
     return found if "://" in found else f"http://{found}" if found else None
 
 
-def request_of(ask: Ask, server: str, token: str) -> httpcore.Request:
+def request_of(
+    ask: Ask, server: str, token: str, body: Callable[[Sending], Iterator[bytes] | AsyncIterator[bytes]] | None = None
+) -> httpcore.Request:
     """A question as it is sent. A reason may be written in any language: headers are UTF-8."""
     headers = {
         "Host": urlsplit(server).netloc,
@@ -67,16 +69,28 @@ def request_of(ask: Ask, server: str, token: str) -> httpcore.Request:
         "Accept-Encoding": "identity",
         **ask.headers,
     }
-    if ask.content is not None or ask.method in ("POST", "PUT", "PATCH"):
+    if ask.sending is not None:
+        headers["Content-Length"] = str(ask.sending.size)
+    elif ask.content is not None or ask.method in ("POST", "PUT", "PATCH"):
         headers["Content-Length"] = str(len(ask.content or b""))
     query = f"?{urlencode(ask.query)}" if ask.query else ""
     return httpcore.Request(
         ask.method,
         f"{server}{ask.path}{query}",
         headers=[(name.encode(), value.encode()) for name, value in headers.items()],
-        content=ask.content,
-        extensions={"timeout": _TIMEOUTS},
+        content=ask.content if ask.sending is None else (body or _pieces)(ask.sending),
+        extensions={"timeout": _TIMEOUTS if ask.patient is None else {**_TIMEOUTS, "read": ask.patient}},
     )
+
+
+def _pieces(sending: Sending) -> Iterator[bytes]:
+    return sending.pieces()
+
+
+async def pieces_async(sending: Sending) -> AsyncIterator[bytes]:
+    """A body for the asynchronous carrier; reading a file is quick beside sending it."""
+    for piece in sending.pieces():
+        yield piece
 
 
 def answer_of(response: httpcore.Response, content: bytes = b"") -> Answer:

@@ -4,12 +4,20 @@ An operation is a generator of these steps. A carrier (carry.py) performs each, 
 outcome back in; so every operation is written once.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """A body of `size` bytes that is sent piece by piece; `pieces` begins it anew for every try."""
+
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +29,9 @@ class Ask:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     content: bytes | None = None
+    sending: Sending | None = None
+    # Seconds the server may take to answer, where that is longer than usual.
+    patient: float | None = None
     # Read piece by piece, with Read, when it is good.
     streamed: bool = False
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from mooring.client.asking import BASE, told
 from mooring.client.carry import Carrier
 from mooring.client.collections import Collection
+from mooring.client.files import Filesystems
 from mooring.client.flow import Ask, Bound, D, Flow, Operation, Sync
 from mooring.client.kinds import KINDS
 from mooring.client.nouns import Events, Groups, Record, Runs, Tokens, Workflows
@@ -15,6 +16,7 @@ from mooring.client.sessions import Sessions
 from mooring.wire import catalog, compute, identity
 from mooring.wire.access import Explanation
 from mooring.wire.audit import ResourceEvent
+from mooring.wire.files import Filesystem
 from mooring.wire.secrets import Secret
 from mooring.wire.sessions import Run, Session
 
@@ -35,6 +37,7 @@ class Api(Bound[D]):
             carrier, KINDS["instance"], compute.ComputeInstance
         )
         self.sessions: Sessions[D] = Sessions(carrier, KINDS["session"], Session)
+        self.filesystems: Filesystems[D] = Filesystems(carrier, KINDS["filesystem"], Filesystem)
         self.secrets: Secrets[D] = Secrets(carrier, KINDS["secret"], Secret)
         self.vaults: Vaults[D] = Vaults(carrier)
         self.runs: Runs[D] = Runs(carrier, KINDS["run"], Run)

@@ -1,0 +1,164 @@
+"""A directory as an archive: what lies in it, and a tar.gz of that."""
+
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from mooring.cli.ignoring import FILE, Pattern, ignored, patterns
+from mooring.client.errors import Unfit
+
+_READ = 1 << 20
+_SPECIAL = "is neither a file, a directory nor a symbolic link"
+# Ours is packed anew by the server: quick matters, small does not.
+_LEVEL = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One entry of a directory. `target` of a link."""
+
+    path: str
+    where: Path
+    kind: str
+    size: int
+    executable: bool
+    mtime: int
+    target: str | None = None
+
+
+class Same(msgspec.Struct, frozen=True, kw_only=True):
+    """What two versions of an entry must agree in to be the same; times are left aside."""
+
+    type: str
+    mode: int
+    size: int = 0
+    sha256: str | None = None
+    target: str | None = None
+
+
+def look(root: Path, more: Sequence[str] = ()) -> list[Found]:
+    """Everything to be packed below `root`, by name. Raises Unfit, naming what cannot be."""
+    lines = list(more)
+    try:
+        lines = [*(root / FILE).read_text(encoding="utf-8").splitlines(), *lines]
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unfit(f"cannot read {root / FILE}: {error}") from error
+    try:
+        return sorted(_below(root, "", patterns(lines)), key=lambda found: found.path)
+    except OSError as error:
+        raise Unfit(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _below(directory: Path, prefix: str, left_out: Sequence[Pattern]) -> Iterator[Found]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            path = prefix + entry.name
+            if ignored(path, left_out, directory=entry.is_dir(follow_symlinks=False)):
+                continue
+            found = _found(path, entry)
+            yield found
+            if found.kind == "directory":
+                yield from _below(found.where, path + "/", left_out)
+
+
+def _found(path: str, entry: os.DirEntry[str]) -> Found:
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise Unfit(
+            f"the name {os.fsencode(path)!r} is not UTF-8", hint=f"rename it, or leave it out in {FILE}"
+        ) from error
+    told = entry.stat(follow_symlinks=False)
+    kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}.get(stat.S_IFMT(told.st_mode))
+    if kind is None:
+        raise Unfit(f"{entry.path} {_SPECIAL}", hint=f"remove it, or leave it out in {FILE}")
+    return Found(
+        path=path,
+        where=Path(entry.path),
+        kind=kind,
+        size=told.st_size if kind == "file" else 0,
+        executable=kind == "file" and bool(told.st_mode & 0o100),
+        mtime=max(0, int(told.st_mtime)),
+        target=str(Path(entry.path).readlink()) if kind == "symlink" else None,
+    )
+
+
+def same(found: Sequence[Found]) -> dict[str, Same]:
+    """What the server would have of this, to compare."""
+    return {one.path: _same(one) for one in found}
+
+
+def _same(one: Found) -> Same:
+    if one.kind == "symlink":
+        return Same(type="symlink", mode=0o777, target=one.target)
+    if one.kind == "directory":
+        return Same(type="directory", mode=0o755)
+    digest = hashlib.sha256()
+    with one.where.open("rb") as file:
+        while piece := file.read(_READ):
+            digest.update(piece)
+    return Same(type="file", mode=0o755 if one.executable else 0o644, size=one.size, sha256=digest.hexdigest())
+
+
+class _Line(Same, frozen=True, kw_only=True):
+    path: str
+
+
+def there(manifest: Iterator[bytes]) -> Mapping[str, Same]:
+    """What a version holds, from its manifest."""
+    decode = msgspec.json.Decoder(_Line).decode
+    held: dict[str, Same] = {}
+    for number, line in enumerate(_lines(manifest)):
+        if number:
+            told = decode(line)
+            held[told.path] = Same(
+                type=told.type, mode=told.mode, size=told.size, sha256=told.sha256, target=told.target
+            )
+    return held
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+
+
+def pack(found: Sequence[Found], out: IO[bytes], tell: Callable[[int], None]) -> None:
+    """Write a tar.gz of it. `tell` hears of bytes as they are packed. Raises Unfit when a file changed meanwhile."""
+    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT, compresslevel=_LEVEL) as tar:
+        for one in found:
+            info = tarfile.TarInfo(one.path)
+            info.mtime, info.mode = one.mtime, 0o755 if one.kind != "file" or one.executable else 0o644
+            if one.kind == "directory":
+                info.type = tarfile.DIRTYPE
+            elif one.kind == "symlink":
+                info.type, info.linkname = tarfile.SYMTYPE, one.target or ""
+            if one.kind != "file":
+                tar.addfile(info)
+                continue
+            info.size = one.size
+            try:
+                with one.where.open("rb") as file:
+                    tar.addfile(info, file)
+            except OSError as error:
+                raise Unfit(f"cannot pack {one.where}: {error.strerror or 'it changed while it was read'}") from error
+            tell(one.size)
+
+
+def checksum_of(file: IO[bytes]) -> tuple[str, int]:
+    """`sha256:…` of an open file, and its size."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(_READ):
+        digest.update(piece)
+    return f"sha256:{digest.hexdigest()}", file.tell()
