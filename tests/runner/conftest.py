@@ -66,7 +66,7 @@ class Berth:
         process = _spawn(
             [PYTHON, "-I", "-S", str(self.zipapp)],
             [os.open("/dev/null", os.O_RDONLY), log, log, read, *kept],
-            {"PATH": "/usr/bin:/bin", "MOORING_LINK": str(self.plane.socket)},
+            {"PATH": "/usr/bin:/bin", "MOORING_LINK": str(self.plane.socket), "MOORING_SCRATCH": str(self.place)},
         )
         self.started.append(Started(self.place, process))
         return self.started[-1]

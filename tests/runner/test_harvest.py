@@ -78,11 +78,12 @@ def test_the_patch_holds_commits_changes_and_new_files(berth: Berth) -> None:
     assert git(fresh, "rev-parse", "taken") == report["commits"][0]["id"]
 
 
-def test_nothing_changed_gives_no_artifact(berth: Berth) -> None:
+def test_nothing_changed_gives_no_artifact_and_nothing_of_the_runner_stays(berth: Berth) -> None:
     checked_out(berth)
-    berth.tasks({"prompt": "true"})
+    berth.tasks({"prompt": "true", "check": "true"})
     assert berth.lead() == 0
     assert berth.plane.artifacts == {}
+    assert [path for place in (berth.place, berth.home) for path in place.glob("mooring-*")] == []
     assert berth.plane.exit is not None
     assert berth.plane.exit["commits"] == []
 

@@ -41,6 +41,13 @@ class Scratch:
         """A file a child of ours has written here."""
         return open_regular(self._directory, name)
 
+    def leave(self) -> None:
+        """Take the directory away; one that somebody filled or replaced goes with the instance."""
+        try:
+            os.rmdir(self.path)
+        except OSError:
+            return
+
     def close(self, path: str, descriptor: int) -> None:
         os.close(descriptor)
         self.forget(path)

@@ -83,7 +83,7 @@ class Life:
 
     def _work(self, assignment: Assignment) -> Done:
         run = self._ready()
-        self._scratch = Scratch("/tmp")  # noqa: S108 - the instance's own, and random below
+        self._scratch = Scratch(os.environ.get("MOORING_SCRATCH", "/tmp"))  # noqa: S108 - the instance's own
         self._git = Git(self._loop, self._processes, run.environment["PATH"])
         run.listen(self._link.twin())
         Workspace(self._link, self._git, self._scratch).prepare(assignment)
@@ -162,6 +162,7 @@ class Life:
             # git read what an agent wrote; whatever that started must not meet what comes next.
             self._processes.end_all(time.monotonic() + 10.0)
         remove_tree(scratch.path)
+        self._scratch.leave()
         harvest.outputs(assignment["outputs"])
         return harvest.commits, harvest.patch
 
