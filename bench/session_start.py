@@ -2,42 +2,25 @@
 the control plane costs at rest. The database is durable; the control plane is a process of its own, asked over HTTP."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 from report import median, percentile, tell
+from stage.plane import API, Plane, control_plane, processor_seconds, throw_away
 
 ROUNDS = 40
 BURST = 100
 REST_SECONDS = 10
 SCRIPT = "echo here"
-API = "/api/mooring/v1"
 
 
-@contextmanager
-def control_plane() -> Generator[tuple[httpx.Client, int]]:
-    """A client of a fresh control plane, and its process id."""
-    data = Path(tempfile.mkdtemp(prefix="mooring-bench-", dir="/var/tmp"))
-    data.chmod(0o711)
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(data / "config"), "MOORING_LOG_LEVEL": "warning"}
-    command = [sys.executable, "-m", "mooring", "up", "--data", str(data), "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[4]
-        token = (data / "keys" / "admin.token").read_text(encoding="utf-8").strip()
-        with httpx.Client(base_url=url + API, headers={"Authorization": f"Bearer {token}"}, timeout=120) as http:
-            yield http, process.pid
-        process.terminate()
-    shutil.rmtree(data)
+def asked(plane: Plane) -> httpx.Client:
+    """A client of the control plane."""
+    return httpx.Client(base_url=plane.url + API, headers={"Authorization": f"Bearer {plane.token}"}, timeout=120)
 
 
 def workflow(http: httpx.Client) -> str:
@@ -105,14 +88,8 @@ def at_rest(pid: int) -> None:
     tell("control plane at rest, share of a core", (processor_seconds(pid) - before) / REST_SECONDS * 100, "%")
 
 
-def processor_seconds(pid: int) -> float:
-    """Processor time a process used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def main() -> None:
-    with control_plane() as (http, pid):
+    with throw_away() as data, control_plane(data) as plane, asked(plane) as http:
         work = workflow(http)
         for _ in range(5):
             first_output(http, work)
@@ -124,7 +101,7 @@ def main() -> None:
             f"{name}, p95", percentile(ours, 0.95), "ms", compared_with="bare bubblewrap", other=percentile(bare, 0.95)
         )
         burst(http, work)
-        at_rest(pid)
+        at_rest(plane.pid)
 
 
 main()
