@@ -90,8 +90,9 @@ def grant(group: str, what: Granted, name: str, reason: str | None) -> None:
 def revoke(group: str, what: Granted, name: str, reason: str | None) -> None:
     """Let a GROUP's instances use it no more: the next start is refused. An owner of either may."""
     with reach() as mooring:
-        after = mooring.groups.revoke(_found(mooring, group).id, what, mooring.of(what).find(name)["id"], reason=reason)
-        click.echo(f"{after.name} may no longer use the {what} {name}")
+        found = _found(mooring, group)
+        mooring.groups.revoke(found.id, what, mooring.of(what).find(name)["id"], reason=reason)
+        click.echo(f"{found.name} may no longer use the {what} {name}")
 
 
 def _found(mooring: Mooring, name: str) -> Group:

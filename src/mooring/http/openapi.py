@@ -115,6 +115,8 @@ def _responses(route: Route, named: dict[int, dict[str, Any]]) -> dict[str, Any]
     for status in sorted(statuses):
         says = "; ".join(code.reason for code in CODES.values() if code.status == status)
         found[str(status)] = {"description": says, "content": refused}
+    if route.empty is not None:
+        found["204"] = {"description": route.empty}
     if "If-None-Match" in route.headers:
         found["304"] = {"description": "The asker has it already"}
     return found
