@@ -179,7 +179,7 @@ def _read(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
         async with call.app.database.reading() as tx:
             row = await resource.verbs.read(tx, call.actor, call.path["id"])
-            if resource.settled and call.has_already(_version(row)):
+            if call.has_already(_version(row)) and resource.settled:
                 return Answer(status=304, headers={"ETag": etag(_version(row))})
             return await answer(resource, tx, call, row)
 
