@@ -63,7 +63,7 @@ def test_help_loads_nothing_but_the_menu() -> None:
 
 
 def test_the_client_at_once_loads_neither_asyncio_nor_httpx_nor_what_is_the_servers() -> None:
-    program = "import sys; import mooring.cli.get; print(*sys.modules)"
+    program = "import sys; import mooring.cli.get, mooring.client.mooring; print(*sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
