@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def application(app: App) -> Litestar:
     paths: dict[str, list[Route]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, []).append(route)
-    handlers = [*_health(app), _openapi(ROUTES), *(_handler(app, routes, limits) for routes in paths.values())]
+    handlers = [*_health(app), _openapi(), *(_handler(app, routes, limits) for routes in paths.values())]
     return Litestar(
         state=State({"feed": feed}),
         lifespan=[following],
@@ -204,11 +205,15 @@ def _health(app: App) -> list[HTTPRouteHandler]:
     return [_get("/healthz", healthz), _get("/readyz", readyz)]
 
 
-def _openapi(routes: Sequence[Route]) -> HTTPRouteHandler:
-    held = document(routes)
+@functools.cache
+def _document() -> bytes:
+    """The OpenAPI document, made when it is first asked for."""
+    return document(ROUTES)
 
+
+def _openapi() -> HTTPRouteHandler:
     async def openapi() -> Response[bytes]:
-        return Response(held, media_type=JSON)
+        return Response(_document(), media_type=JSON)
 
     return _get(f"{BASE}/openapi", openapi)
 
