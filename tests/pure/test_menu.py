@@ -19,7 +19,7 @@ READS = {
     "get", "describe", "watch", "whoami", "login", "completion", "profile list", "profile use", "profile forget",
     "session list", "session show", "session follow", "session plan", "session patch", "session artifacts",
     "group members", "token list", "access explain", "audit log", "audit verify", "audit export",
-    "secret usage", "secret check", "vault status",
+    "secret usage", "secret check", "vault status", "fs pull", "fs cat", "fs ls", "fs tree", "fs diff", "fs log",
 }  # fmt: skip
 
 
