@@ -12,6 +12,7 @@ import pytest
 
 from mooring.app import App
 from mooring.compute import runs, token
+from mooring.compute.deliveries import Withheld
 from mooring.compute.live import Delivery
 from mooring.compute.phases import Run, RunPhase
 from mooring.http.runner_link import link_application
@@ -271,6 +272,30 @@ async def test_a_value_changed_in_the_vault_itself_is_counted_before_it_is_given
     assert (told["secret_version"], told["vault_version"]) == (2, "elsewhere")
     shown = (await admin.get(f"/secrets/{secret['id']}")).json()
     assert (shown["secret_version"], shown["vault_version"]) == (2, "elsewhere")
+
+
+async def test_what_a_run_got_can_be_told_in_files_after_it_was_rotated(
+    admin: Asker, app: App, small: Machine, link: httpx.AsyncClient
+) -> None:
+    secret = await small.secret("token", CANARY)
+    run = await small.run(app)
+    await asked(link, app, run)
+    await admin.ask("POST", f"/secrets/{secret['id']}/versions", {"value": "second value"})
+    found = await delivery(app, SetClock(datetime.now(UTC))).patterns(run)
+    assert {pattern.name for pattern in found} == {"token"}
+    assert any(pattern.data.reveal() in f"a {CANARY} b".encode() for pattern in found)
+    assert not any(pattern.data.reveal() in b"second value" for pattern in found)
+
+
+async def test_what_cannot_be_told_any_more_is_withheld(
+    admin: Asker, both: App, small: Machine, link: httpx.AsyncClient
+) -> None:
+    secret = await small.secret("token", CANARY, vault="workos")
+    run = await small.run(both)
+    await asked(link, both, run)
+    await admin.ask("POST", f"/secrets/{secret['id']}/versions", {"value": "second value"})
+    with pytest.raises(Withheld, match="cannot be told"):
+        await delivery(both, SetClock(datetime.now(UTC))).patterns(run)
 
 
 # --- rotated while runs start ---
