@@ -117,6 +117,13 @@ def test_what_cannot_be_meant_ends_with_two_and_what_to_do(
     assert says in said.err
 
 
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_help_is_there_in_both_its_forms(asked: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([asked], ["session", asked], ["session", "list", asked]):
+        assert main(words) == 0
+        assert "Usage: moor" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_can_complete_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0

@@ -97,7 +97,7 @@ def _fail(reason: str, hint: str | None, status: int, operation_id: str | None =
     return status
 
 
-@click.group(cls=Lazy, add_help_option=False)
+@click.group(cls=Lazy, add_help_option=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--server", metavar="URL")
 @click.option("--token", metavar="TOKEN")
 @click.option("--profile", metavar="NAME")
