@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
+from mooring.access.actor import SYSTEM
 from mooring.app import App
 from mooring.compute import runs, token
 from mooring.compute.deliveries import Withheld
+from mooring.compute.drivers.base import RunSpec
 from mooring.compute.live import Delivery
+from mooring.compute.loop import Runs
 from mooring.compute.phases import Run, RunPhase
 from mooring.http.runner_link import link_application
 from surfaces.machines import Machine, events, machine
@@ -34,7 +37,16 @@ class SetClock:
 
 
 class Anywhere:
-    """An engine whose runs reach the link over a network: there the token is all there is."""
+    """An engine whose runs reach the link over a network: there the token is all there is. It makes nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def list(self) -> list[Any]:
+        return []
+
+    async def ensure(self, spec: RunSpec) -> None:
+        self.asked.append(spec.run)
 
 
 @pytest.fixture
@@ -170,6 +182,39 @@ async def test_a_disabled_users_run_gets_nothing(
     assert await exposed(admin, secret) == []
     assert (await admin.ask("POST", f"/users/{mia.id}/enable")).status_code == 200
     assert variables(await asked(link, app, run)) == {"TOKEN": CANARY}
+
+
+async def test_what_may_not_have_its_secrets_is_not_even_made(admin: Asker, app: App, small: Machine) -> None:
+    secret = await small.secret("token", CANARY)
+    mia = await join(admin, "mia")
+    good = await small.run(app, phase=RunPhase.STARTING)
+    disabled = await small.run(app, phase=RunPhase.STARTING, on_behalf_of=mia.id)
+    await admin.ask("POST", f"/users/{mia.id}/disable")
+    assert await stepped(app, good) == ("running", None, [good.id])
+    assert await stepped(app, disabled) == ("failed", "the user who started it is disabled", [])
+    revoked = await small.run(app, phase=RunPhase.STARTING)
+    await small.revoke(secret)
+    phase, reason, made = await stepped(app, revoked)
+    assert (phase, made) == ("failed", [])
+    assert secret["id"] in str(reason)
+    assert await refusals(admin, revoked) == [reason]
+
+
+async def stepped(app: App, run: Run) -> tuple[str, str | None, list[str]]:
+    """What the loop of runs makes of it: its phase, the reason, and what the engine was asked to make."""
+    anywhere, none = Anywhere(), timedelta(0)
+    drivers: Any = {"anywhere": anywhere}
+    async with asyncio.TaskGroup() as tasks:
+        loop = Runs(
+            database=app.database, drivers=drivers, link_key=app.link_key, grace=none, at_once=1, tasks=tasks,
+            cache=app.cache,
+        )  # fmt: skip
+        applied = await loop.step(run.id)
+        assert applied.write is not None
+        async with app.database.transaction() as tx:
+            await applied.write(tx)
+            now = await runs.RUNS.read(tx, SYSTEM, run.id)
+    return now.phase, now.reason, anywhere.asked
 
 
 async def test_the_usage_of_a_secret_names_groups_exposures_and_the_runs_that_hold_it(
