@@ -70,6 +70,8 @@ _PATTERNS = {
 
 def application(app: App) -> Litestar:
     """The application of one process. While it lives it follows the record, for those who watch."""
+    # Read now, so that a pattern that is none stops the start and not a request.
+    log.debug("reasons wanted", actions=app.settings.reasons_wanted)
     feed = Feed(app.database)
     limits = _Limits(addresses=Rates(app.settings.rate_per_address), tokens=Rates(app.settings.rate_per_token))
 
