@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mooring.cli.documents import Document
 from mooring.cli.links import LINKS, Link, there, wanted
 from mooring.client.errors import Ambiguous, Missing, MooringError
 from mooring.client.kinds import KINDS, Kind, is_id
-
-if TYPE_CHECKING:
-    from mooring.client.mooring import Mooring
+from mooring.client.mooring import Mooring
 
 Row = Mapping[str, Any]
 
@@ -50,7 +48,7 @@ class Step:
 class Names:
     """What is there, by kind and name; each name is asked once."""
 
-    def __init__(self, mooring: "Mooring", documents: Sequence[Document]) -> None:
+    def __init__(self, mooring: Mooring, documents: Sequence[Document]) -> None:
         self._mooring = mooring
         self._documents = documents
         self._rows: dict[tuple[str, str], list[Row]] = {}
@@ -102,7 +100,7 @@ def _ambiguous(place: str, kind: Kind, name: str, found: Sequence[Row], hint: st
     return Ambiguous(f"{place}: {len(ids)} {kind.path} are named {name!r}: {', '.join(ids)}", ids=ids, hint=hint)
 
 
-def steps(mooring: "Mooring", documents: Sequence[Document]) -> list[Step]:
+def steps(mooring: Mooring, documents: Sequence[Document]) -> list[Step]:
     """What has to be done, in order. Raises what a document cannot mean; nothing was changed then."""
     names = Names(mooring, documents)
     return [_step(names, document) for document in documents]
@@ -175,7 +173,7 @@ def _placed(current: Row, name: str, wanted: Sequence[Mapping[str, Any]]) -> lis
     return [{key: row.get(key) for key in known} for row in rows]
 
 
-def surplus(mooring: "Mooring", todo: Sequence[Step]) -> list[tuple[Kind, Row]]:
+def surplus(mooring: Mooring, todo: Sequence[Step]) -> list[tuple[Kind, Row]]:
     """What the asker made of the declared kinds and nobody declares, in the order in which it can be deleted.
 
     Users and groups are never among them: others depend on those.
