@@ -1,6 +1,7 @@
 """Everything that can be set, read once. The only reader of the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -40,6 +41,8 @@ class Settings:
     # Whether whoever the issuer vouches for becomes a user, with which claim as the name.
     oidc_provision: bool = False
     oidc_username_claim: str = "preferred_username"
+    # Actions that are refused without a reason, separated by spaces; `*` is any text: `secret.* *.delete`.
+    reasons: str = ""
     # The key that signs the record (None: in the data directory), and how often what is new is signed.
     audit_key_file: Path | None = None
     seal_seconds: float = 10.0
@@ -122,6 +125,18 @@ class Settings:
     # What one task's output may come to in the transcript, and one line of it.
     task_output_bytes: int = 8 << 20
     line_bytes: int = 64 << 10
+
+    @property
+    def reasons_wanted(self) -> tuple[str, ...]:
+        """The patterns of `reasons`. Raises Unfit for one that no action could match."""
+        patterns = tuple(self.reasons.split())
+        for pattern in patterns:
+            if not _ACTION.fullmatch(pattern):
+                raise Unfit(f"MOORING_REASONS: {pattern!r} is no action such as secret.create or *.delete")
+        return patterns
+
+
+_ACTION = re.compile(r"[a-z_*]+(?:\.[a-z_*]+)?", re.ASCII)
 
 
 def _as(kind: str, name: str, text: str) -> object:

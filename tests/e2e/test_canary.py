@@ -25,6 +25,8 @@ pytestmark = pytest.mark.slow
 TOKEN = 'cAn4ry "7f+1c=9e&ü'
 KEY = "-----BEGIN CANARY-----\nQ2FuYXJ5S2V5TGluZU9uZQ\nc2Vjb25kTGluZU9mQ2FuYXJ5\n-----END CANARY-----\n"
 BLOB = bytes(128 + (number * number * 37 + 11 * number) % 127 for number in range(40))
+# What Mooring itself is trusted with: in its own variables, and nowhere else.
+VAULT_KEY = base64.b64encode(bytes(range(7, 39))).decode()
 KEY_LINES = [line for line in KEY.splitlines() if "CANARY" not in line]
 
 PRINTS = """
@@ -59,7 +61,7 @@ def forms() -> list[bytes]:
     found: list[bytes] = [TOKEN.encode(), BLOB]
     found += [quote(TOKEN, safe="").encode(), quote(TOKEN).replace("%20", "+").encode()]
     found += [json.dumps(TOKEN)[1:-1].encode(), json.dumps(TOKEN, ensure_ascii=False)[1:-1].encode()]
-    found += [line.encode() for line in KEY_LINES]
+    found += [line.encode() for line in (*KEY_LINES, VAULT_KEY, WorkOS.KEY)]
     for value in (TOKEN.encode(), BLOB, KEY.encode()):
         for shift in range(3):
             coded = base64.b64encode(b"\0" * shift + value)
@@ -116,7 +118,8 @@ def files(data: Path) -> Iterator[tuple[str, bytes]]:
 def watched(new_plane: Callable[..., Plane]) -> Iterator[tuple[Plane, WorkOS]]:
     """A control plane at debug logging with a vault that will fail."""
     with running(WorkOS) as server:
-        yield new_plane(log_level="debug", workos_api_key=WorkOS.KEY, workos_base_url=server.url), server
+        given = {"workos_api_key": WorkOS.KEY, "workos_base_url": server.url, "vault_key": VAULT_KEY}
+        yield new_plane(log_level="debug", **given), server
 
 
 def set_up(plane: Plane) -> tuple[Json, Json]:
@@ -143,7 +146,9 @@ def test_no_value_is_found_anywhere_outside_the_sandbox(watched: tuple[Plane, Wo
     # Printed in every form, whole and split, while the host's processes are looked at.
     session = plane.start(f"{PRINTS}\necho ready; sleep 1", {"prompt": "true", "check": 'echo "$TOKEN"; false'}, **on)
     plane.until(session, "ready")
-    seen += processes_outside()
+    assert plane.process is not None
+    own = f"/proc/{plane.process.pid}/environ"
+    seen += ((where, content) for where, content in processes_outside() if where != own)
     assert plane.wait(session)["phase"] == "failed"
     output = plane.output(session)
     assert "***TOKEN***" in output

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from shutil import rmtree
@@ -10,7 +12,9 @@ import pytest
 
 from e2e.plane import Json, Plane
 from githttp import GitHttp, self_signed
+from mooring.secrets.vaults.keyring import FileKeys
 from repositories import repository
+from vaults.loopback import Trouble, WorkOS, running
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +26,11 @@ def machine(plane: Plane, name: str, **instance: object) -> tuple[Json, Json]:
     return group, plane.call("POST", "/compute_instances", {"name": "small", "group_id": group["id"], **instance})
 
 
-def secret(plane: Plane, name: str, value: bytes, group: Json, instance: Json, *where: str) -> Json:
+def secret(
+    plane: Plane, name: str, value: bytes, group: Json, instance: Json, *where: str, vault: str = "local"
+) -> Json:
     """A secret granted to the group and exposed to its instance: a path is a file, a word a variable."""
-    body = {"name": name, "value": base64.b64encode(value).decode(), "encoding": "base64"}
+    body = {"name": name, "value": base64.b64encode(value).decode(), "encoding": "base64", "vault": vault}
     made = plane.call("POST", "/secrets", body)
     plane.call("PUT", f"/groups/{group['id']}/available_secrets/{made['id']}")
     for one in where:
@@ -100,6 +106,60 @@ def test_sixty_four_kibibytes_fit_into_a_variable_and_a_file(plane: Plane) -> No
     session = plane.run('test ${#LARGE} = 65536; test "$(wc -c < /run/secrets/large)" = 65536',
                         compute_instance_id=instance["id"])  # fmt: skip
     assert session["phase"] == "completed", plane.transcript(session["id"])
+
+
+# --- vaults and keys ---
+
+
+def test_a_run_waits_for_a_vault_that_is_away_goes_on_when_it_is_back_and_fails_when_it_stays_away(
+    new_plane: Callable[..., Plane],
+) -> None:
+    with running(WorkOS) as server:
+        plane = new_plane(workos_api_key=WorkOS.KEY, workos_base_url=server.url, vault_wait="8", vault_timeout="1")
+        group, instance = machine(plane, "waits")
+        secret(plane, "away", CANARY.encode(), group, instance, "TOKEN", vault="workos")
+        server.troubles = [Trouble(status=503)] * 1000
+        asked = len(server.asked)
+        session = plane.start(f'test "$TOKEN" = {CANARY}', compute_instance_id=instance["id"])
+        server.wait_for(asked + 5)
+        assert plane.call("GET", f"/sessions/{session}")["phase"] == "running"
+        server.troubles.clear()
+        assert plane.wait(session)["phase"] == "completed"
+        server.troubles = [Trouble(status=503)] * 1000
+        ended = plane.run("true", compute_instance_id=instance["id"])
+        assert ended["phase"] == "failed"
+        assert "could not be read for 8 s: WorkOS failed (503)" in ended["reason"]
+        server.troubles.clear()
+        assert plane.run(f'test "$TOKEN" = {CANARY}', compute_instance_id=instance["id"])["phase"] == "completed"
+
+
+def test_it_does_not_start_with_a_key_it_must_not_use_or_without_one_it_needs(
+    new_plane: Callable[..., Plane],
+) -> None:
+    plane = new_plane()
+    secret(plane, "kept", CANARY.encode(), *machine(plane, "keys"))
+    assert plane.down() == 0
+    key = plane.data / "keys" / "vault.json"
+
+    def refused() -> str:
+        command = [sys.executable, "-m", "mooring", "up", "--data", str(plane.data), "--listen", "127.0.0.1:0"]
+        done = subprocess.run(command, env=plane.environment(), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 8
+        return done.stderr
+
+    key.chmod(0o644)
+    said = refused()
+    assert f"chmod 600 {key}" in said
+    subprocess.run(["sh", "-c", f"chmod 600 {key}"], check=True)
+    right = key.read_bytes()
+    key.unlink()
+    assert "its keyring is gone; restore the key" in refused()
+    assert not key.exists()
+    FileKeys(path=key).make()
+    assert "is not here" in refused()
+    key.write_bytes(right)
+    plane.up()
+    assert plane.call("GET", "/vaults")["items"][0]["usable"]
 
 
 # --- private repositories ---

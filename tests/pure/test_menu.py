@@ -19,7 +19,7 @@ READS = {
     "get", "describe", "watch", "whoami", "login", "completion", "profile list", "profile use", "profile forget",
     "session list", "session show", "session follow", "session plan", "session patch", "session artifacts",
     "group members", "token list", "access explain", "audit log", "audit verify", "audit export",
-    "secret usage", "secret check", "vault status",
+    "secret usage", "secret check", "vault status", "fs pull", "fs cat", "fs ls", "fs tree", "fs diff", "fs log",
 }  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_help_loads_nothing_but_the_menu() -> None:
 
 
 def test_the_client_at_once_loads_neither_asyncio_nor_httpx_nor_what_is_the_servers() -> None:
-    program = "import sys; import mooring.cli.get; print(*sys.modules)"
+    program = "import sys; import mooring.cli.get, mooring.client.mooring; print(*sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -115,6 +115,13 @@ def test_what_cannot_be_meant_ends_with_two_and_what_to_do(
     assert said.out == ""
     assert said.err.startswith("error: ")
     assert says in said.err
+
+
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_help_is_there_in_both_its_forms(asked: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([asked], ["session", asked], ["session", "list", asked]):
+        assert main(words) == 0
+        assert "Usage: moor" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -10,9 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
+from mooring.access.actor import SYSTEM
 from mooring.app import App
 from mooring.compute import runs, token
+from mooring.compute.deliveries import Withheld
+from mooring.compute.drivers.base import RunSpec
 from mooring.compute.live import Delivery
+from mooring.compute.loop import Runs
 from mooring.compute.phases import Run, RunPhase
 from mooring.http.runner_link import link_application
 from surfaces.machines import Machine, events, machine
@@ -33,7 +37,16 @@ class SetClock:
 
 
 class Anywhere:
-    """An engine whose runs reach the link over a network: there the token is all there is."""
+    """An engine whose runs reach the link over a network: there the token is all there is. It makes nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def list(self) -> list[Any]:
+        return []
+
+    async def ensure(self, spec: RunSpec) -> None:
+        self.asked.append(spec.run)
 
 
 @pytest.fixture
@@ -171,6 +184,39 @@ async def test_a_disabled_users_run_gets_nothing(
     assert variables(await asked(link, app, run)) == {"TOKEN": CANARY}
 
 
+async def test_what_may_not_have_its_secrets_is_not_even_made(admin: Asker, app: App, small: Machine) -> None:
+    secret = await small.secret("token", CANARY)
+    mia = await join(admin, "mia")
+    good = await small.run(app, phase=RunPhase.STARTING)
+    disabled = await small.run(app, phase=RunPhase.STARTING, on_behalf_of=mia.id)
+    await admin.ask("POST", f"/users/{mia.id}/disable")
+    assert await stepped(app, good) == ("running", None, [good.id])
+    assert await stepped(app, disabled) == ("failed", "the user who started it is disabled", [])
+    revoked = await small.run(app, phase=RunPhase.STARTING)
+    await small.revoke(secret)
+    phase, reason, made = await stepped(app, revoked)
+    assert (phase, made) == ("failed", [])
+    assert secret["id"] in str(reason)
+    assert await refusals(admin, revoked) == [reason]
+
+
+async def stepped(app: App, run: Run) -> tuple[str, str | None, list[str]]:
+    """What the loop of runs makes of it: its phase, the reason, and what the engine was asked to make."""
+    anywhere, none = Anywhere(), timedelta(0)
+    drivers: Any = {"anywhere": anywhere}
+    async with asyncio.TaskGroup() as tasks:
+        loop = Runs(
+            database=app.database, drivers=drivers, link_key=app.link_key, grace=none, at_once=1, tasks=tasks,
+            cache=app.cache,
+        )  # fmt: skip
+        applied = await loop.step(run.id)
+        assert applied.write is not None
+        async with app.database.transaction() as tx:
+            await applied.write(tx)
+            now = await runs.RUNS.read(tx, SYSTEM, run.id)
+    return now.phase, now.reason, anywhere.asked
+
+
 async def test_the_usage_of_a_secret_names_groups_exposures_and_the_runs_that_hold_it(
     admin: Asker, app: App, small: Machine, link: httpx.AsyncClient
 ) -> None:
@@ -271,6 +317,30 @@ async def test_a_value_changed_in_the_vault_itself_is_counted_before_it_is_given
     assert (told["secret_version"], told["vault_version"]) == (2, "elsewhere")
     shown = (await admin.get(f"/secrets/{secret['id']}")).json()
     assert (shown["secret_version"], shown["vault_version"]) == (2, "elsewhere")
+
+
+async def test_what_a_run_got_can_be_told_in_files_after_it_was_rotated(
+    admin: Asker, app: App, small: Machine, link: httpx.AsyncClient
+) -> None:
+    secret = await small.secret("token", CANARY)
+    run = await small.run(app)
+    await asked(link, app, run)
+    await admin.ask("POST", f"/secrets/{secret['id']}/versions", {"value": "second value"})
+    found = await delivery(app, SetClock(datetime.now(UTC))).patterns(run)
+    assert {pattern.name for pattern in found} == {"token"}
+    assert any(pattern.data.reveal() in f"a {CANARY} b".encode() for pattern in found)
+    assert not any(pattern.data.reveal() in b"second value" for pattern in found)
+
+
+async def test_what_cannot_be_told_any_more_is_withheld(
+    admin: Asker, both: App, small: Machine, link: httpx.AsyncClient
+) -> None:
+    secret = await small.secret("token", CANARY, vault="workos")
+    run = await small.run(both)
+    await asked(link, both, run)
+    await admin.ask("POST", f"/secrets/{secret['id']}/versions", {"value": "second value"})
+    with pytest.raises(Withheld, match="cannot be told"):
+        await delivery(both, SetClock(datetime.now(UTC))).patterns(run)
 
 
 # --- rotated while runs start ---

@@ -1,11 +1,46 @@
 """The record over HTTP: how far it is sealed, whether it is whole, taken out."""
 
+from dataclasses import replace
+from typing import Any
+
+import httpx
 import msgspec
+import pytest
 
 from mooring.app import App
 from mooring.audit import sequence
 from mooring.audit.sealing import Sealer
+from mooring.base.errors import Unfit
+from mooring.http.server import application
+from mooring.settings import Settings
 from surfaces.people import Asker, join
+
+
+async def test_what_is_to_have_a_reason_is_refused_without_one(app: App, admin: Asker) -> None:
+    strict = replace(app, settings=replace(app.settings, reasons="agent.update *.delete group.*"))
+    asgi: Any = application(strict)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=asgi), base_url="http://mooring") as client:
+        asker = replace(admin, http=client)
+        agent = await asker.made("/agents", {"name": "a"})
+        skill = await asker.made("/skills", {"name": "s"})
+        group = await asker.made("/groups", {"name": "g"}, Audit_Reason="a start")
+        refusals: tuple[tuple[str, str, object], ...] = (
+            ("PATCH", agent["href"], {"name": "b"}),
+            ("DELETE", skill["href"], None),
+            ("POST", "/groups", {"name": "h"}),
+            ("PUT", f"/groups/{group['id']}/members/{admin.id}", {"role": "viewer"}),
+        )
+        for method, path, body in refusals:
+            refused = await asker.ask(method, path, body)
+            assert (refused.status_code, "Audit-Reason" in refused.json()["reason"]) == (422, True), path
+            assert (await asker.ask(method, path, body, Audit_Reason="so be it")).status_code < 300
+        # What changes nothing needs no reason.
+        assert (await asker.ask("PATCH", agent["href"], {"name": "b"})).status_code == 200
+
+
+def test_a_pattern_no_action_could_match_is_refused() -> None:
+    with pytest.raises(Unfit, match="MOORING_REASONS"):
+        replace(Settings(), reasons="Secret!").reasons_wanted  # noqa: B018 - read for its refusal
 
 
 async def test_administrators_and_auditors_verify_and_export_and_nobody_else(app: App, admin: Asker) -> None:

@@ -47,6 +47,7 @@ class Server(ABC):
         self.troubles: list[Trouble] = []
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.changed = threading.Condition()
         self.ended = threading.Event()
         self._http = _Http(self)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -54,6 +55,11 @@ class Server(ABC):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def wait_for(self, count: int) -> None:
+        """Return when so many requests were made. Fails after a while."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.asked) >= count, timeout=60), self.asked
 
     def begin(self) -> None:
         self._thread.start()
@@ -86,7 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         vault = self.server.vault
         raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        vault.asked.append(f"{self.command} {self.path}")
+        with vault.changed:
+            vault.asked.append(f"{self.command} {self.path}")
+            vault.changed.notify_all()
         headers = {name.lower(): value for name, value in self.headers.items()}
         vault.headers.append(headers)
         trouble = vault.troubles.pop(0) if vault.troubles else None

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from mooring.access.rules import BY_GROUP, RULES, Asker, Family, GroupRole, PlatformRole, Rule, Subject, holds
-from mooring.base.errors import Denied
+from mooring.base.errors import Denied, Unfit
 
 
 class Permission(StrEnum):
@@ -44,6 +45,8 @@ class Actor:
     groups: Mapping[str, GroupRole] = field(default_factory=dict[str, GroupRole])
     scopes: frozenset[str] = frozenset({READ_SCOPE, WRITE_SCOPE})
     reason: str | None = None
+    # Actions (patterns such as `secret.*`) that this installation wants a reason for.
+    owes_reasons: tuple[str, ...] = ()
 
     def because(self, reason: str) -> "Actor":
         """The same actor with a reason for what it does next."""
@@ -73,6 +76,12 @@ class Actor:
     def may(self, permission: Permission, *, of: Subject) -> bool:
         """Whether it is allowed."""
         return self.why(permission, of=of) is not None
+
+    def require_reason(self, action: str) -> None:
+        """Return when a reason was given, or none is wanted for the action. Raises Unfit."""
+        if self.reason is None and any(fnmatchcase(action, pattern) for pattern in self.owes_reasons):
+            says = f"Audit-Reason: {action} is done for a reason here; say it in this header (`--reason`)"
+            raise Unfit(says, field="Audit-Reason", action=action)
 
     def require(self, permission: Permission, *, of: Subject) -> None:
         """Return when it is allowed. Raises Denied, naming what is missing."""

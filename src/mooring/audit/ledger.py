@@ -87,7 +87,7 @@ async def insert(
     )
     recorded = _recorded(details, after={column: values[column] for column in kind.recorded})
     identifier = identifier or new_id(kind.prefix)
-    args = [*_event(actor, kind, "create", recorded), identifier, actor.user_id, *written]
+    args = [*_change(actor, kind, "create", recorded), identifier, actor.user_id, *written]
     made = await tx.row(kind.entity, sql, *args)
     assert made is not None
     tx.hint(kind.topic, "events")
@@ -145,7 +145,7 @@ async def change(
         before={column: _at(before, column) for column in shown},
         after={column: changes[column] for column in shown},
     )
-    args = [*_event(actor, kind, verb, recorded), _at(before, "id"), *(changes[column] for column in differing)]
+    args = [*_change(actor, kind, verb, recorded), _at(before, "id"), *(changes[column] for column in differing)]
     after = await tx.row(kind.entity, sql, *args)
     assert after is not None
     tx.hint(kind.topic, "events")
@@ -171,7 +171,7 @@ async def delete(tx: Tx, actor: Actor, kind: Kind[T], before: T) -> None:
         kind.entity,
         f"WITH row AS (UPDATE {kind.table} SET deleted_at = now(), version = version + 1, updated_at = now() "
         f"WHERE id = $7 RETURNING {listed(kind.columns)}), {_EVENT} SELECT {listed(kind.columns)} FROM row",
-        *_event(actor, kind, "delete", recorded),
+        *_change(actor, kind, "delete", recorded),
         identifier,
     )
     tx.hint(kind.topic, "events")
@@ -207,6 +207,11 @@ async def record(
     """An event without a change of the row itself (a secret was delivered, a login was refused)."""
     await tx.run(_ALONE, *_event(actor, kind, verb, details), identifier)
     tx.hint("events")
+
+
+def _change(actor: Actor, kind: Kind[Any], verb: LiteralString, details: Mapping[str, object]) -> list[object]:
+    actor.require_reason(f"{kind.name}.{verb}")
+    return _event(actor, kind, verb, details)
 
 
 def _event(actor: Actor, kind: Kind[Any], verb: LiteralString, details: Mapping[str, object]) -> list[object]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,9 @@ from mooring.cli.links import settle
 from mooring.cli.plain import line
 from mooring.client.errors import MooringError
 from mooring.client.kinds import Kind
-from mooring.client.mooring import Mooring
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 _SHOWN = 60
 
@@ -65,7 +67,7 @@ def _show(rows: list[dict[str, Any]], shape: Shape) -> None:
     shapes.show_rows(rows, shape, none="nothing was done", whole=frozenset({"kind", "outcome"}))
 
 
-def _apply(mooring: Mooring, todo: Sequence[Step], rows: list[dict[str, Any]], reason: str | None) -> None:
+def _apply(mooring: "Mooring", todo: Sequence[Step], rows: list[dict[str, Any]], reason: str | None) -> None:
     made: dict[int, str] = {}
     for step in todo:
         try:
@@ -76,7 +78,7 @@ def _apply(mooring: Mooring, todo: Sequence[Step], rows: list[dict[str, Any]], r
 
 
 def _prune(
-    mooring: Mooring, todo: Sequence[Step], rows: list[dict[str, Any]], reason: str | None, *, asks: bool
+    mooring: "Mooring", todo: Sequence[Step], rows: list[dict[str, Any]], reason: str | None, *, asks: bool
 ) -> None:
     """Delete what nobody declares any more, once a person has agreed."""
     declared = {str(row["id"]) for row in rows}
@@ -93,7 +95,7 @@ def _gone(kind: Kind, row: Mapping[str, Any], outcome: str) -> dict[str, Any]:
     return {"kind": kind.noun, "name": row["name"], "outcome": outcome, "changed": None, "id": row["id"]}
 
 
-def _carry_out(mooring: Mooring, step: Step, made: dict[int, str], reason: str | None) -> dict[str, Any]:
+def _carry_out(mooring: "Mooring", step: Step, made: dict[int, str], reason: str | None) -> dict[str, Any]:
     """Do a step; `made` are the ids of what was declared, for those that refer to it."""
     resources = mooring.of(step.document.kind.noun)
     fields = _settled(step.fields, made)

@@ -1,9 +1,10 @@
 """What commands have in common: the server they ask, why they write, how they show what they got."""
 
+import importlib
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 import click.shell_completion
@@ -11,7 +12,9 @@ import click.shell_completion
 from mooring.client import profile
 from mooring.client.errors import Unfit
 from mooring.client.kinds import KINDS, Kind, kind_named, kind_of_id
-from mooring.client.mooring import Mooring
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 F = TypeVar("F", bound=Callable[..., Any])
 Shape = Literal["table", "wide", "json", "yaml", "name"]
@@ -45,11 +48,13 @@ def shaped(function: F) -> F:
 
 
 @contextmanager
-def reach() -> Generator[Mooring]:
+def reach() -> Generator["Mooring"]:
     """The server this command asks. Raises NotKnown, Unfit."""
     said: dict[str, str | None] = click.get_current_context().find_root().obj
     found = profile.find(os.environ, server=said.get("server"), token=said.get("token"), name=said.get("profile"))
-    with Mooring(found.server, found.token) as mooring:
+    # Loaded only now: help and completion ask no server.
+    opened: Mooring = importlib.import_module("mooring.client.mooring").Mooring(found.server, found.token)
+    with opened as mooring:
         yield mooring
 
 
@@ -72,7 +77,7 @@ class KindWord(click.ParamType[Kind]):
         return found
 
 
-def named_resource(mooring: Mooring, said: str) -> str:
+def named_resource(mooring: "Mooring", said: str) -> str:
     """The id of what is meant by an id, or by KIND/NAME. Raises Unfit, Missing, Ambiguous."""
     word, mark, name = said.partition("/")
     if not mark:

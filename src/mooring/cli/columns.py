@@ -30,10 +30,19 @@ def field(name: str, *, gives: bool = True, wide: bool = False, heading: str | N
         value = row.get(name)
         if value is None or value in ("", [], {}):
             return "-"
-        return line(value) if isinstance(value, str) else line(json.dumps(value, ensure_ascii=False))
+        return text_of(value)
 
     shown = heading or name.upper().removesuffix("_ID").replace("_", " ")
     return Column(heading=shown, cell=cell, gives=gives, wide=wide)
+
+
+def text_of(value: object) -> str:
+    """A value in one line: text as it is, words beside each other, all else as JSON."""
+    if isinstance(value, list):
+        words = cast("list[object]", value)
+        if all(isinstance(word, str) for word in words):
+            return line(", ".join(map(str, words)))
+    return line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _took(row: Row) -> str:

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mooring.cli.documents import Document
 from mooring.cli.links import LINKS, Link, there, wanted
 from mooring.client.errors import Ambiguous, Missing, MooringError
 from mooring.client.kinds import KINDS, Kind, is_id
-from mooring.client.mooring import Mooring
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 Row = Mapping[str, Any]
 
@@ -48,7 +50,7 @@ class Step:
 class Names:
     """What is there, by kind and name; each name is asked once."""
 
-    def __init__(self, mooring: Mooring, documents: Sequence[Document]) -> None:
+    def __init__(self, mooring: "Mooring", documents: Sequence[Document]) -> None:
         self._mooring = mooring
         self._documents = documents
         self._rows: dict[tuple[str, str], list[Row]] = {}
@@ -100,7 +102,7 @@ def _ambiguous(place: str, kind: Kind, name: str, found: Sequence[Row], hint: st
     return Ambiguous(f"{place}: {len(ids)} {kind.path} are named {name!r}: {', '.join(ids)}", ids=ids, hint=hint)
 
 
-def steps(mooring: Mooring, documents: Sequence[Document]) -> list[Step]:
+def steps(mooring: "Mooring", documents: Sequence[Document]) -> list[Step]:
     """What has to be done, in order. Raises what a document cannot mean; nothing was changed then."""
     names = Names(mooring, documents)
     return [_step(names, document) for document in documents]
@@ -173,7 +175,7 @@ def _placed(current: Row, name: str, wanted: Sequence[Mapping[str, Any]]) -> lis
     return [{key: row.get(key) for key in known} for row in rows]
 
 
-def surplus(mooring: Mooring, todo: Sequence[Step]) -> list[tuple[Kind, Row]]:
+def surplus(mooring: "Mooring", todo: Sequence[Step]) -> list[tuple[Kind, Row]]:
     """What the asker made of the declared kinds and nobody declares, in the order in which it can be deleted.
 
     Users and groups are never among them: others depend on those.

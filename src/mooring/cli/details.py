@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 
@@ -12,7 +12,9 @@ from mooring.cli.tables import STYLES, console, terminal_rows
 from mooring.cli.units import clock, since
 from mooring.client.errors import Denied, Missing
 from mooring.client.kinds import KINDS, Kind, kind_of_id
-from mooring.client.mooring import Mooring
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 _TIMES = ("_at", "timestamp")
 # What every row has and nobody asks of one that stands inside another.
@@ -23,7 +25,7 @@ _LAST = ("version", "created_at", "updated_at", "created_by_user_id")
 class Namer:
     """Ids with the names of what they mean, each asked once."""
 
-    def __init__(self, mooring: Mooring) -> None:
+    def __init__(self, mooring: "Mooring") -> None:
         self._mooring = mooring
         self._names: dict[str, str | None] = {}
 
@@ -102,7 +104,7 @@ def _inner(kind: Kind, rows: Sequence[Mapping[str, object]], namer: Namer | None
     return [{name: shown(name, row.get(name)) for name in used} for row in rows]
 
 
-def named_actors(mooring: Mooring, events: Sequence[Row]) -> list[dict[str, Any]]:
+def named_actors(mooring: "Mooring", events: Sequence[Row]) -> list[dict[str, Any]]:
     """Events, each with the name of who acted; what nobody did, Mooring did."""
     namer = Namer(mooring)
     return [{**event, "actor": _actor(namer, event.get("actor_id"))} for event in events]

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -12,8 +12,10 @@ from msgspec.structs import FieldInfo, fields
 
 from mooring.client.errors import Unfit
 from mooring.client.kinds import Kind
-from mooring.client.mooring import Mooring
 from mooring.wire import catalog, compute, identity, sessions
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 NEW: Mapping[str, type[msgspec.Struct]] = {
     "user": identity.NewUser,
@@ -39,7 +41,7 @@ def known(kind: Kind) -> dict[str, FieldInfo]:
     return {info.name: info for info in fields(NEW[kind.noun])}
 
 
-def said(mooring: Mooring, kind: Kind, words: Sequence[str]) -> dict[str, Any]:
+def said(mooring: "Mooring", kind: Kind, words: Sequence[str]) -> dict[str, Any]:
     """The fields as the API takes them. Raises Unfit, naming the field and those there are."""
     can, found = known(kind), dict[str, Any]()
     for word in words:
@@ -74,7 +76,7 @@ def _split(word: str) -> tuple[str, object]:
         raise Unfit(f"{name.rstrip(':')}: {text[1:]} cannot be read: {error}") from error
 
 
-def _typed(mooring: Mooring, kind: Kind, info: FieldInfo, value: object) -> object:
+def _typed(mooring: "Mooring", kind: Kind, info: FieldInfo, value: object) -> object:
     noun = kind.refers.get(info.name)
     if noun is not None and isinstance(value, str) and value:
         return mooring.of(noun).find(value)["id"]

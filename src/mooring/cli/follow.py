@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
 import msgspec
@@ -18,8 +18,10 @@ from mooring.cli.plain import line
 from mooring.cli.story import ASCII, Story, marks_for
 from mooring.cli.tables import console
 from mooring.cli.units import seconds
-from mooring.client.mooring import Mooring
 from mooring.wire.sessions import Session
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 EXIT: Mapping[str, int] = {"completed": 0, "failed": 1, "cancelled": 3}
 """How a session ended → the exit status of who waited for it (docs/cli.md)."""
@@ -27,7 +29,7 @@ _NARROWEST = 40
 _FRAMES_A_SECOND = 8
 
 
-def follow(mooring: Mooring, session: Session, *, after: int = 0) -> int:
+def follow(mooring: "Mooring", session: Session, *, after: int = 0) -> int:
     """Tell the session to its end. The exit status."""
     out = console()
     marks = marks_for(out)
@@ -44,7 +46,7 @@ def follow(mooring: Mooring, session: Session, *, after: int = 0) -> int:
     return EXIT[ended.phase]
 
 
-def follow_as_json(mooring: Mooring, session: Session, *, after: int = 0) -> int:
+def follow_as_json(mooring: "Mooring", session: Session, *, after: int = 0) -> int:
     """The same as a line of JSON per event, for programs."""
     with _leaving(session.id):
         for event in mooring.sessions.events(session.id, after=after, interrupted=say_interrupted):
@@ -53,7 +55,7 @@ def follow_as_json(mooring: Mooring, session: Session, *, after: int = 0) -> int
     return EXIT[mooring.sessions.get(session.id).phase]
 
 
-def wait(mooring: Mooring, session: Session) -> Session:
+def wait(mooring: "Mooring", session: Session) -> Session:
     """Wait for the session's end, and say nothing meanwhile."""
     with _leaving(session.id):
         for _ in mooring.sessions.events(session.id, interrupted=say_interrupted):

@@ -1,14 +1,16 @@
 """`moor group`: members, and what a group may use."""
 
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
 from mooring.cli.details import Namer
-from mooring.client.mooring import Mooring
 from mooring.wire.identity import Group, GroupRole
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 _ROLES = click.Choice(["owner", "operator", "viewer"])
 _GRANTED = click.Choice(["filesystem", "secret"])
@@ -90,9 +92,10 @@ def grant(group: str, what: Granted, name: str, reason: str | None) -> None:
 def revoke(group: str, what: Granted, name: str, reason: str | None) -> None:
     """Let a GROUP's instances use it no more: the next start is refused. An owner of either may."""
     with reach() as mooring:
-        after = mooring.groups.revoke(_found(mooring, group).id, what, mooring.of(what).find(name)["id"], reason=reason)
-        click.echo(f"{after.name} may no longer use the {what} {name}")
+        found = _found(mooring, group)
+        mooring.groups.revoke(found.id, what, mooring.of(what).find(name)["id"], reason=reason)
+        click.echo(f"{found.name} may no longer use the {what} {name}")
 
 
-def _found(mooring: Mooring, name: str) -> Group:
+def _found(mooring: "Mooring", name: str) -> Group:
     return mooring.groups.find(name)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mooring.cli.documents import Document
-from mooring.client.mooring import Mooring
 from mooring.wire.compute import NewInstanceSecretMapping
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 Row = Mapping[str, Any]
 Refer = Callable[[str, str, object], Any]
@@ -74,7 +76,7 @@ def there(field: str, row: Row) -> list[Link]:
     return [Link(identifier) for identifier in entries]
 
 
-def settle(mooring: Mooring, row: Row, field: str, links: Sequence[Link], reason: str | None) -> None:
+def settle(mooring: "Mooring", row: Row, field: str, links: Sequence[Link], reason: str | None) -> None:
     """Make the links of a resource these: what is missing is added before what is too much goes."""
     has = there(field, row)
     for link in links:
@@ -87,7 +89,7 @@ def settle(mooring: Mooring, row: Row, field: str, links: Sequence[Link], reason
             _drop(mooring, row, field, link, reason)
 
 
-def _add(mooring: Mooring, row: Row, field: str, link: Link, reason: str | None) -> None:
+def _add(mooring: "Mooring", row: Row, field: str, link: Link, reason: str | None) -> None:
     match field:
         case "members":
             mooring.groups.put_member(row["id"], link.other, cast("Any", link.value), reason=reason)
@@ -106,7 +108,7 @@ def _add(mooring: Mooring, row: Row, field: str, link: Link, reason: str | None)
             mooring.secrets.expose(new, reason=reason)
 
 
-def _drop(mooring: Mooring, row: Row, field: str, link: Link, reason: str | None) -> None:
+def _drop(mooring: "Mooring", row: Row, field: str, link: Link, reason: str | None) -> None:
     match field:
         case "members":
             mooring.groups.drop_member(row["id"], link.other, reason=reason)

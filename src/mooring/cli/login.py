@@ -1,15 +1,19 @@
 """`moor login`: keep a server's address and a token."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mooring.cli.plain import line
 from mooring.client import profile
 from mooring.client.errors import Unfit
-from mooring.client.mooring import Mooring
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 
 @click.command()
@@ -26,7 +30,8 @@ def command(url: str, name: str | None, token_file: Path | None) -> None:
     named = name or "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in host)
     token = _token(token_file)
     # Kept only when it opens: a mistyped one would hide one that does.
-    with Mooring(server, token) as mooring:
+    opened: Mooring = importlib.import_module("mooring.client.mooring").Mooring(server, token)
+    with opened as mooring:
         who = mooring.whoami()
     path = profile.write(server, token, profile.usual_path(os.environ), name=named, choose=True)
     click.echo(f"{server} is now your server, as {line(who.user.username)}; profile {named!r} in {path}")

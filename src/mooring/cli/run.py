@@ -3,7 +3,7 @@
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,9 @@ from mooring.cli import follow, shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
 from mooring.client.errors import Unfit
 from mooring.client.kinds import KINDS
-from mooring.client.mooring import Mooring
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 _REMOTE = re.compile(r"[a-z]+://|[^/]+@[^/]+:")
 
@@ -52,7 +54,7 @@ def command(workflow: str, *, follows: bool, waits: bool, shape: Shape, reason: 
         return follow.EXIT[session.phase] if waits else 0
 
 
-def _session(mooring: Mooring, workflow: str, said: dict[str, Any]) -> dict[str, Any]:
+def _session(mooring: "Mooring", workflow: str, said: dict[str, Any]) -> dict[str, Any]:
     found = mooring.of("workflow").find(workflow)
     instance, assignee = said["instance"], said["assign"]
     return {

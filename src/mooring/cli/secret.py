@@ -4,7 +4,7 @@ import base64
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 import msgspec
@@ -12,9 +12,11 @@ import msgspec
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
 from mooring.client.errors import Missing, Unfit
-from mooring.client.mooring import Mooring
 from mooring.wire.compute import InstanceSecretMapping, NewInstanceSecretMapping
 from mooring.wire.secrets import Encoding, KeptSecret, NewSecret, NewValue, Vault
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 _LARGEST = 64 << 10
 _VAULTS = click.Choice(["local", "workos", "openbao"])
@@ -227,7 +229,7 @@ def usage(name: str, shape: Shape) -> None:
     shapes.show_rows(rows, shape, none="  none", whole=frozenset({"run"}))
 
 
-def _known(mooring: Mooring, name: str) -> str | None:
+def _known(mooring: "Mooring", name: str) -> str | None:
     try:
         found: str = mooring.of("secret").find(name)["id"]
     except Missing:

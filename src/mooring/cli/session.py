@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +18,10 @@ from mooring.cli.patch import show_patch
 from mooring.cli.plain import line
 from mooring.client.errors import Denied, Missing, Unavailable, Unfit
 from mooring.client.kinds import KINDS
-from mooring.client.mooring import Mooring
 from mooring.wire.sessions import Artifact, Session
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 _SESSION = KINDS["session"]
 _WHOLE = frozenset({"name", "size"})
@@ -144,12 +147,12 @@ def _row(artifact: Artifact) -> dict[str, object]:
     }
 
 
-def _found(mooring: Mooring, name: str) -> Session:
+def _found(mooring: "Mooring", name: str) -> Session:
     resources = mooring.sessions
     return resources.get(resources.find(name).id)
 
 
-def _artifact(mooring: Mooring, session: Session, name: str) -> Artifact:
+def _artifact(mooring: "Mooring", session: Session, name: str) -> Artifact:
     return _named(mooring.sessions.artifacts(session.id), name)
 
 
@@ -160,7 +163,7 @@ def _named(there: Iterable[Artifact], name: str) -> Artifact:
     raise Missing(f"this session left no {name!r}", hint="`moor session artifacts SESSION` lists what it left")
 
 
-def _pieces(mooring: Mooring, session: Session, artifact: Artifact) -> Iterable[bytes]:
+def _pieces(mooring: "Mooring", session: Session, artifact: Artifact) -> Iterable[bytes]:
     """The bytes of an artifact; what came is what was kept, or Unavailable is raised at the end."""
     if artifact.withheld:
         raise Denied(f"{artifact.name} is kept back: {artifact.withheld}")

@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import ClassVar
 
 import click
@@ -49,7 +48,8 @@ class Lazy(click.Group):
         if args[0] in self.others:
             raise click.UsageError(f"{args[0]!r} is a command of the server and stands first: moor {args[0]} …")
         if args[0] not in known:
-            near = get_close_matches(args[0], known, n=1)
+            # Loaded only for those who mistyped.
+            near: list[str] = importlib.import_module("difflib").get_close_matches(args[0], known, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"there is no command {args[0]!r}{meant}", ctx)
         return super().resolve_command(ctx, args)
@@ -97,7 +97,7 @@ def _fail(reason: str, hint: str | None, status: int, operation_id: str | None =
     return status
 
 
-@click.group(cls=Lazy, add_help_option=False)
+@click.group(cls=Lazy, add_help_option=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--server", metavar="URL")
 @click.option("--token", metavar="TOKEN")
 @click.option("--profile", metavar="NAME")

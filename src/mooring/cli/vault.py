@@ -1,14 +1,17 @@
 """`moor vault`: where values lie, and the embedded vault's key."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
 from mooring.client.errors import Unavailable
-from mooring.client.mooring import Mooring
 from mooring.wire.secrets import VaultRotation
+
+if TYPE_CHECKING:
+    from mooring.client.mooring import Mooring
 
 _LOOK_SECONDS = 0.2
 _BROKEN = 1
@@ -58,7 +61,7 @@ def rotate(given: bool, no_wait: bool, reason: str | None) -> int:  # noqa: FBT0
     return _BROKEN if rotation.broken else 0
 
 
-def _ended(mooring: Mooring, rotation: VaultRotation) -> VaultRotation:
+def _ended(mooring: "Mooring", rotation: VaultRotation) -> VaultRotation:
     while rotation.phase == "running":
         time.sleep(_LOOK_SECONDS)
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mooring.client.asking import BASE, ask, told, writing
+from mooring.client.asking import BASE, ask, decoded, told, writing
 from mooring.client.collections import Collection
 from mooring.client.errors import Unavailable
 from mooring.client.flow import Ask, Bound, D, Flow, Give, Listing, Lost, Operation, Read, Stream
@@ -38,9 +38,10 @@ class Groups(Collection[D, Group]):
     @Operation
     def revoke(
         self, group: str, what: Literal["filesystem", "secret"], identifier: str, *, reason: str | None = None
-    ) -> Flow[Group]:
-        """Let the group use it no more. An owner of either may."""
-        return told(Group, writing("DELETE", self.at(group, f"available_{what}s", identifier), reason=reason))
+    ) -> Flow[Group | None]:
+        """Let the group use it no more. An owner of either may; None where the group is not the asker's to see."""
+        answer = yield from ask(writing("DELETE", self.at(group, f"available_{what}s", identifier), reason=reason))
+        return decoded(answer, Group) if answer.content else None
 
 
 class Tokens(Collection[D, Token]):

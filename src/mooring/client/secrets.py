@@ -1,6 +1,6 @@
 """Secrets and vaults: keep, renew, move, grant, expose, and who uses them. No value ever comes back."""
 
-from mooring.client.asking import BASE, ask, told, writing
+from mooring.client.asking import BASE, ask, decoded, told, writing
 from mooring.client.collections import Collection
 from mooring.client.flow import Ask, Bound, D, Flow, Operation
 from mooring.wire.compute import InstanceSecretMapping, NewInstanceSecretMapping
@@ -57,9 +57,13 @@ class Secrets(Collection[D, Secret]):
         return told(Group, writing("PUT", _granted(group_id, identifier), reason=reason))
 
     @Operation
-    def revoke(self, identifier: str, group_id: str, *, reason: str | None = None) -> Flow[Group]:
-        """Let a group use it no more: from the next start on. Raises Missing, Denied."""
-        return told(Group, writing("DELETE", _granted(group_id, identifier), reason=reason))
+    def revoke(self, identifier: str, group_id: str, *, reason: str | None = None) -> Flow[Group | None]:
+        """Let a group use it no more: from the next start on; None where the group is not the asker's to see.
+
+        Raises Missing, Denied.
+        """
+        answer = yield from ask(writing("DELETE", _granted(group_id, identifier), reason=reason))
+        return decoded(answer, Group) if answer.content else None
 
     @Operation
     def expose(self, new: NewInstanceSecretMapping, *, reason: str | None = None) -> Flow[InstanceSecretMapping]:

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from mooring.base.clock import Clock
 from mooring.base.db import Database
-from mooring.base.errors import MooringError, Unavailable, Unfit
+from mooring.base.errors import Missing, MooringError, Unavailable, Unfit
 from mooring.base.hidden import Hidden
 from mooring.compute import deliveries
 from mooring.compute.deliveries import Withheld
 from mooring.compute.entities import Exposed
 from mooring.compute.phases import Run
+from mooring.secrets import mask
 from mooring.secrets.entities import Secret
 from mooring.secrets.errors import NoSuchValue, VaultBroken
 from mooring.secrets.live import Opened, Vaults
@@ -29,6 +30,14 @@ class Environment:
 
     variables: Mapping[str, Hidden]
     files: Mapping[str, Hidden]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """Bytes that tell a secret's value, and the secret's name."""
+
+    name: str
+    data: Hidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,25 @@ class Delivery:
                 if await deliveries.give(tx, run, {one: found.secret for one, found in opened.items()}):
                     return made
         raise Unavailable("the run's secrets change too often to be given; ask again")
+
+    async def patterns(self, run: Run) -> list[Pattern]:
+        """What the values the run got look like in files: for what is taken from it after its end.
+
+        Raises Withheld when a value cannot be read (any more): then nobody can tell what holds it.
+        """
+        try:
+            async with self.database.transaction() as tx:
+                given = await deliveries.given(tx, run.id)
+        except Missing as error:
+            raise Withheld(f"what holds a secret the run got cannot be told: {error.reason}") from error
+        found: list[Pattern] = []
+        for secret, version in given:
+            try:
+                value = await self.vaults.value_at(secret, version)
+            except MooringError as error:
+                raise Withheld(f"what holds the secret {secret.name!r} cannot be told: {error.reason}") from error
+            found += [Pattern(name=secret.name, data=Hidden(form)) for form in mask.patterns(value)]
+        return found
 
     async def _open(self, run: Run, secrets: Sequence[Secret]) -> dict[str, Opened]:
         found = await asyncio.gather(*(self._read(run, secret) for secret in secrets))

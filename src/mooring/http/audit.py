@@ -10,6 +10,7 @@ from mooring.files.kinds import FILESYSTEM, FILESYSTEM_VERSION
 from mooring.http.call import Call
 from mooring.http.listing import envelope, list_type, page_of
 from mooring.http.route import Answer, Route
+from mooring.http.stream import last_number
 from mooring.http.watch import Watch, shown
 from mooring.identity.kinds import GROUP, TOKEN, USER
 from mooring.secrets.kinds import SECRET, VAULT_ROTATION
@@ -25,6 +26,7 @@ RECORDED: tuple[Kind[Any], ...] = (
 
 async def _list(call: Call) -> Answer:
     query = call.asked(EventQuery)
+    last_number(call)
     where = {
         "resource_id": query.resource_id,
         "resource_type": query.resource_type,

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import HTTPException
 
 from mooring.access.actor import Actor
 from mooring.app import App
@@ -79,10 +78,14 @@ class Call:
         media = (self.request.headers.get("Content-Type") or JSON).partition(";")[0].strip().lower()
         if media not in (JSON, MERGE_PATCH):
             raise WrongMedia(f"the body must be {JSON}, not {media[:80]}", media=media[:80])
-        try:
-            return await self.request.body()
-        except HTTPException as error:
-            raise TooLarge(f"the body has more than {BODY_BYTES} bytes", most=BODY_BYTES) from error
+        held: bytearray | None = self.request.state.get("body")
+        if held is None:
+            held = self.request.state.body = bytearray()
+            async for chunk in self.request.stream():
+                held += chunk
+                if len(held) > BODY_BYTES:
+                    raise TooLarge(f"the body has more than {BODY_BYTES} bytes", most=BODY_BYTES)
+        return bytes(held)
 
     def stream(self) -> AsyncIterator[bytes]:
         """The body as it comes; the caller bounds it."""

@@ -136,6 +136,8 @@ def _revoke(link: Link, kind: Kind[Any]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
         async with call.app.database.transaction() as tx:
             group = await groups.revoke(tx, call.actor, call.path["id"], link, kind, call.path[link.other])
+            if not await groups.is_seen(tx, call.actor, group):
+                return Answer(status=204)
             return await answer(GROUP, tx, call, group)
 
     return handle
@@ -153,7 +155,7 @@ def _grant_routes(link: Link, kind: Kind[Any]) -> list[Route]:
         Route(
             method="DELETE", path=path, operation=f"revoke{noun}", tag="groups", answer=wire.Group,
             says=f"Let a group use a {kind.name} no more; an owner of either may", handle=_revoke(link, kind),
-            refuses=(404,), headers=("Audit-Reason",),
+            refuses=(404,), headers=("Audit-Reason",), empty="It is revoked; the group is not yours to see",
         ),
     ]  # fmt: skip
 

@@ -32,8 +32,10 @@ async def asker(app: App, request: Request[Any, Any, Any]) -> Asker:
     if scheme.lower() != "bearer" or not text.strip():
         raise NotKnown("a token is needed: send the header `Authorization: Bearer mrg_…` (`moor login` keeps one)")
     found = await (_signed_on if app.sign_on is not None and is_jwt(text.strip()) else _own)(app, text.strip())
-    reason = reason_of(request)
-    return found if reason is None else replace(found, actor=found.actor.because(reason))
+    reason, owes = reason_of(request), app.settings.reasons_wanted
+    if reason is None and not owes:
+        return found
+    return replace(found, actor=replace(found.actor, reason=reason, owes_reasons=owes))
 
 
 async def _own(app: App, text: str) -> Asker:

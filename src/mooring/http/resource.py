@@ -17,6 +17,7 @@ from mooring.http.errors import Malformed
 from mooring.http.listing import envelope, href, list_type, page_of
 from mooring.http.once import once
 from mooring.http.route import MERGE_PATCH, Answer, Route
+from mooring.http.stream import last_number
 from mooring.http.watch import Watch, Watched
 from mooring.wire.base import WatchQuery
 
@@ -162,6 +163,7 @@ def action(
 def _list(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
         query = call.asked(WatchQuery)
+        last_number(call)
         if query.watch:
             seen_by = resource.kind.owner.kind if resource.kind.owner is not None else resource.kind
             watched = Watched(kind=resource.kind, show=resource.show)
@@ -179,7 +181,7 @@ def _read(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
         async with call.app.database.reading() as tx:
             row = await resource.verbs.read(tx, call.actor, call.path["id"])
-            if resource.settled and call.has_already(_version(row)):
+            if call.has_already(_version(row)) and resource.settled:
                 return Answer(status=304, headers={"ETag": etag(_version(row))})
             return await answer(resource, tx, call, row)
 

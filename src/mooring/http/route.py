@@ -48,6 +48,8 @@ class Route:
     status: int = 200
     query: type[Struct] = NoQuery
     refuses: tuple[int, ...] = ()
+    # When it may answer 204 instead, where it may.
+    empty: str | None = None
     # Answers without a token.
     public: bool = False
     # What the answer is, besides JSON errors.

@@ -10,6 +10,7 @@ from mooring.http.listing import envelope, list_type, page_of
 from mooring.http.once import once
 from mooring.http.resource import Resource, answer, routes
 from mooring.http.route import Answer, Route
+from mooring.http.stream import last_number
 from mooring.http.watch import Watch, Watched
 from mooring.wire import sessions as wire
 
@@ -18,6 +19,7 @@ RUN = Resource(verbs=runs.RUNS, reply=wire.Run, deletes=False, changes=False)
 
 async def _list(call: Call) -> Answer:
     asked = call.asked(wire.RunQuery)
+    last_number(call)
     if asked.watch:
         return await Watch(call, [RUN.kind], where={}, of=Watched(kind=RUN.kind, show=RUN.show)).answer(asked)
     wanted = page_of(asked, runs.RUNS.kind.entity, runs.RUNS.kind.searchable)

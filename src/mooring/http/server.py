@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
@@ -35,7 +36,7 @@ from mooring.http import (
     sessions,
     system,
 )
-from mooring.http.call import BODY_BYTES, Call
+from mooring.http.call import Call
 from mooring.http.errors import BASE, Broken, NoSuchMethod, OutOfRange, TooMany, body_of, of_framework
 from mooring.http.keys import NOBODY, asker
 from mooring.http.openapi import document
@@ -62,11 +63,15 @@ ROUTES: tuple[Route, ...] = (
 )
 """Every route under /api/mooring/v1. A slice's file adds its own here."""
 
-_PATTERNS = {route.path: re.compile(re.sub(r"{[^}]+}", "[^/]+", route.path)) for route in ROUTES}
+_PATTERNS = {
+    route.path: re.compile(re.sub(r"{[^}]+}", "[^/]+", re.sub(r"{[^}]+:path}", ".+", route.path))) for route in ROUTES
+}
 
 
 def application(app: App) -> Litestar:
     """The application of one process. While it lives it follows the record, for those who watch."""
+    # Read now, so that a pattern that is none stops the start and not a request.
+    log.debug("reasons wanted", actions=app.settings.reasons_wanted)
     feed = Feed(app.database)
     limits = _Limits(addresses=Rates(app.settings.rate_per_address), tokens=Rates(app.settings.rate_per_token))
 
@@ -77,12 +82,17 @@ def application(app: App) -> Litestar:
             yield
             feed.stop()
 
+    paths: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, []).append(route)
+    handlers = [*_health(app), _openapi(), *(_handler(app, routes, limits) for routes in paths.values())]
     return Litestar(
         state=State({"feed": feed}),
         lifespan=[following],
-        route_handlers=[*_health(app), _openapi(ROUTES), *(_handler(app, route, limits) for route in ROUTES)],
+        # In one router: registered one by one, each would have the whole tree of paths built anew.
+        route_handlers=[Router("/", route_handlers=handlers)],
         openapi_config=None,
-        request_max_body_size=BODY_BYTES,
+        request_max_body_size=None,
         logging_config=None,
         exception_handlers={MooringError: _refuse, HTTPException: _refuse, Exception: _refuse},
     )
@@ -110,8 +120,12 @@ def _not_too_many(seconds: int, whose: str) -> None:
         raise TooMany(f"too many requests {whose}; the next is taken in {seconds} s", retry_after=seconds)
 
 
-def _handler(app: App, route: Route, limits: _Limits) -> HTTPRouteHandler:
+def _handler(app: App, routes: Sequence[Route], limits: _Limits) -> HTTPRouteHandler:
+    """What one path answers, whatever the method: registered singly, the framework would forget some in `Allow`."""
+    by_method: dict[str, Route] = {route.method: route for route in routes}
+
     async def handle(request: AnyRequest) -> Response[Any]:
+        route = by_method[request.method]
         operation_id = request.state.operation_id = new_id("op")
         actor, token_id = (NOBODY, None) if route.public else await limits.asker(app, request)
         call = Call(app=app, actor=actor, token_id=token_id, route=route, request=request, operation_id=operation_id)
@@ -119,14 +133,15 @@ def _handler(app: App, route: Route, limits: _Limits) -> HTTPRouteHandler:
         call.asked(route.query)
         return _response(await route.handle(call), operation_id)
 
-    path = "/".join(_segment(part) for part in route.path.split("/"))
+    path = "/".join(_segment(part) for part in routes[0].path.split("/"))
     return HTTPRouteHandler(
         BASE + path,
-        http_method=route.method,
-        request_max_body_size=None if route.streams else BODY_BYTES,
+        http_method=[route.method for route in routes],
+        # Bodies are bounded where they are read (call.py): some routes take them as a stream.
+        request_max_body_size=None,
         # The answer carries its own; the framework's guess for DELETE would forbid a body.
         status_code=200,
-        name=route.operation,
+        name=routes[0].path,
     )(handle)
 
 
@@ -192,11 +207,15 @@ def _health(app: App) -> list[HTTPRouteHandler]:
     return [_get("/healthz", healthz), _get("/readyz", readyz)]
 
 
-def _openapi(routes: Sequence[Route]) -> HTTPRouteHandler:
-    held = document(routes)
+@functools.cache
+def _document() -> bytes:
+    """The OpenAPI document, made when it is first asked for."""
+    return document(ROUTES)
 
+
+def _openapi() -> HTTPRouteHandler:
     async def openapi() -> Response[bytes]:
-        return Response(held, media_type=JSON)
+        return Response(_document(), media_type=JSON)
 
     return _get(f"{BASE}/openapi", openapi)
 

@@ -105,12 +105,13 @@ class TranscriptQuery(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def _events(call: Call) -> Answer:
     asked = call.asked(TranscriptQuery)
+    after = last_number(call, after=asked.after)
     async with call.app.database.reading() as tx:
         session = await _seen(tx, call)
         if EVENTS in (call.header("Accept") or ""):
-            return _stream(call, session, after=last_number(call, after=asked.after))
+            return _stream(call, session, after=after)
         # One more than asked for: whether there is a next page.
-        found = await transcript.read(tx, session.id, after=asked.after or 0, limit=asked.limit + 1)
+        found = await transcript.read(tx, session.id, after=after, limit=asked.limit + 1)
     items = [_event(event) for event in found[: asked.limit]]
     more = items[-1].number if len(found) > asked.limit else None
     return Answer(body=wire.SessionEventList(kind="SessionEventList", items=items, next=more))

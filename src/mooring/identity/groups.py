@@ -9,7 +9,7 @@ from mooring.audit import ledger, parts
 from mooring.audit.kinds import Kind, Link
 from mooring.audit.verbs import Verbs, require, subject
 from mooring.base.db import Tx
-from mooring.base.errors import Unfit
+from mooring.base.errors import Missing, Unfit
 from mooring.identity.entities import Group
 from mooring.identity.kinds import AVAILABLE_FILESYSTEMS, AVAILABLE_SECRETS, GROUP, MEMBERS, USER
 
@@ -94,11 +94,20 @@ async def grant(tx: Tx, actor: Actor, group_id: str, link: Link, kind: Kind[Any]
 async def revoke(tx: Tx, actor: Actor, group_id: str, link: Link, kind: Kind[Any], identifier: str) -> Group:
     """The group, which may use it no more; runs under way keep what they have. An owner of either side may do so."""
     granted = await ledger.read(tx, actor, kind, identifier)
-    if actor.may(Permission.GRANT, of=await subject(tx, kind, granted)):
-        group = await ledger.read(tx, SYSTEM, GROUP, group_id, lock=True)
-    else:
-        group = await _locked(tx, actor, group_id)
-    return await parts.drop_link(tx, actor, GROUP, group, link, identifier)
+    if not actor.may(Permission.GRANT, of=await subject(tx, kind, granted)):
+        return await parts.drop_link(tx, actor, GROUP, await _locked(tx, actor, group_id), link, identifier)
+    group = await ledger.read(tx, SYSTEM, GROUP, group_id, lock=True)
+    try:
+        return await parts.drop_link(tx, actor, GROUP, group, link, identifier)
+    except Missing:
+        # To one who does not see the group it is the group that is not there.
+        await GROUPS.read(tx, actor, group_id)
+        raise
+
+
+async def is_seen(tx: Tx, actor: Actor, group: Group) -> bool:
+    """Whether the actor sees the group: one may revoke what one owns from groups one does not see."""
+    return actor.may(Permission.READ, of=await subject(tx, GROUP, group))
 
 
 async def _locked(tx: Tx, actor: Actor, group_id: str) -> Group:

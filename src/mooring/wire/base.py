@@ -88,7 +88,7 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True, rename={"order
         Meta(
             max_length=4_096,
             description="A condition, such as `name like 'b%' and not (version > 3 or prompt is null)`",
-            examples=["name = 'build'"],
+            examples=["created_at > '2026-01-01T00:00:00Z'"],
         ),
     ] = ""
     fields: Annotated[str, Meta(max_length=1_000, description="Only these fields of each item: `name,version`")] = ""

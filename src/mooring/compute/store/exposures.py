@@ -106,3 +106,18 @@ async def delivered(tx: Tx, run_id: str, secret_id: str, *, secret_version: int,
         secret_version,
         vault_version,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """Which version of a secret a run got."""
+
+    secret_id: str
+    vault_version: str
+
+
+async def deliveries_of(tx: Tx, run_id: str) -> list[Delivered]:
+    """What the run got."""
+    return await tx.rows(
+        Delivered, "SELECT secret_id, vault_version FROM secret_deliveries WHERE run_id = $1 ORDER BY 1", run_id
+    )
