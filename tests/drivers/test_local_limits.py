@@ -70,7 +70,7 @@ async def test_a_task_that_forks_without_end_fails_and_its_runner_lives_to_tell(
     seen = await run.over()
     assert (seen.ending, seen.exit_code) == (Ending.TOO_MANY_PROCESSES, 1)
     assert "process limit was reached" in seen.detail
-    assert "task 0 (task 0) failed" in run.plane.exit["reason"]
+    assert "task 1 (task 0) failed" in run.plane.exit["reason"]
     assert run.plane.artifacts == {"outputs/kept": b"kept\n"}
 
 

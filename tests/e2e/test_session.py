@@ -86,7 +86,7 @@ def test_a_check_that_fails_gives_what_it_said_to_the_next_attempt(plane: Plane)
 def test_a_task_that_fails_ends_the_session_with_its_output(plane: Plane) -> None:
     session = plane.run("echo before", "echo it is broken >&2; exit 3", "echo never")
     assert session["phase"] == "failed"
-    assert "task 1 (task 1) failed" in session["reason"]
+    assert "task 2 (task 1) failed" in session["reason"]
     assert outcomes(session) == [("succeeded", 1), ("failed", 1), ("skipped", 0)]
     assert session["tasks"][1]["exit_code"] == 3
     assert plane.output(session["id"]) == "before\nit is broken\n"

@@ -46,8 +46,8 @@ def test_a_terminal_without_unicode_gets_signs_it_can_show() -> None:
 def test_the_outcome_has_the_reason_and_it_was_not_told_before() -> None:
     story = Story(["look around", "never"], width=80, marks=Marks())
     text = told(story, events("hostile"))
-    assert (story.outcome, story.reason) == ("failed", "task 0 (look around) failed: exit status 3")
-    assert "task 0 (look around)" not in text
+    assert (story.outcome, story.reason) == ("failed", "task 1 (look around) failed: exit status 3")
+    assert "task 1 (look around)" not in text
     assert "the agent said nonsense" in text
 
 

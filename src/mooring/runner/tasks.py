@@ -71,7 +71,7 @@ class Tasks:
                 over = ending
             else:
                 if reason:
-                    failed = f"task {task['number']} ({task['name']}) failed: {reason}"
+                    failed = f"task {task['number'] + 1} ({task['name']}) failed: {reason}"
                     self._goes_on = task["continue_on_failure"]
         if over:
             raise over
