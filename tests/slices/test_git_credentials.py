@@ -17,6 +17,8 @@ from mooring.base.hidden import Hidden
 from mooring.base.unprivileged import process_user
 from repositories import commit, git, repository
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "s3cr3t-canary-7f1c"
 
 

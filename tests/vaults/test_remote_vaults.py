@@ -19,6 +19,8 @@ from mooring.secrets.vaults.workos import WorkOSSettings, WorkOSVault
 from vaults.fixtures import Waits
 from vaults.loopback import OpenBao, Server, Trouble, WorkOS, forms
 
+pytestmark = pytest.mark.slow
+
 CANARY = b"s3cr3t-canary-7f1c"
 
 

@@ -9,7 +9,7 @@ from mooring.secrets.errors import NoSuchValue, OtherVersion
 from mooring.secrets.vaults.base import LARGEST_VALUE, Vault
 
 
-@pytest.fixture(params=["local", "workos", "openbao"])
+@pytest.fixture(params=["local", *(pytest.param(name, marks=pytest.mark.slow) for name in ("workos", "openbao"))])
 def vault(request: pytest.FixtureRequest) -> Vault:
     made: Vault = request.getfixturevalue(request.param)
     return made

@@ -13,6 +13,8 @@ from surfaces.cli.conftest import Moor
 from surfaces.machines import machine, value_of
 from surfaces.people import Asker
 
+pytestmark = pytest.mark.slow
+
 CANARY = "s3cr3t-canary-7f1c"
 
 
