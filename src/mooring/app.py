@@ -44,3 +44,5 @@ class App:
     # Signs the record; what it signed is also kept outside the database.
     seal_key: SealKey
     seals: Outside
+    # Signs where a page ended, for whichever process is asked for the next.
+    cursor_key: bytes

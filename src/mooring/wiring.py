@@ -18,6 +18,7 @@ from mooring.base.hidden import Hidden
 from mooring.base.hints import Hints
 from mooring.base.migrate import migrate, shipped
 from mooring.base.postgres import EmbeddedPostgres
+from mooring.base.shared_key import shared_key
 from mooring.base.unprivileged import process_user
 from mooring.compute.drivers.base import Driver
 from mooring.compute.drivers.local.driver import LocalDriver
@@ -128,6 +129,7 @@ async def open_app(settings: Settings, database: Database, *, works: bool) -> As
         sign_on=_sign_on(settings),
         seal_key=SealKey(_key(settings.audit_key_file or settings.data / "keys" / "audit.key")),
         seals=KeptSeals(blobs=blobs, head=settings.data / "audit" / "head.json"),
+        cursor_key=await shared_key(database, "cursors"),
     )
     try:
         yield app

@@ -33,6 +33,11 @@ class Operation:
         """The parameters of the path."""
         return tuple(found["name"] for found in self.parameters if found["in"] == "path")
 
+    @property
+    def queries(self) -> set[str]:
+        """The names of the parameters of the query."""
+        return {found["name"] for found in self.queried()}
+
     def queried(self, *, required: bool = False) -> tuple[Json, ...]:
         """The parameters of the query."""
         held = tuple(found for found in self.parameters if found["in"] == "query")
@@ -70,6 +75,10 @@ class Document:
             if key in schema:
                 return self.example(next(one for one in schema[key] if one.get("type") != "null"), given)
         return self._plain(schema, given)
+
+    def needed(self, operation: Operation) -> dict[str, Any]:
+        """What must stand in the query."""
+        return {found["name"]: self.example(found["schema"], {}) for found in operation.queried(required=True)}
 
     def _object(self, schema: Json, given: Mapping[str, object]) -> Json:
         wanted = {*schema.get("required", []), *(name for name in schema["properties"] if name in given)}

@@ -107,7 +107,7 @@ async def _nothing_to_learn(
     body = None if operation.schema is None else document.example(operation.schema, given)
     if operation.method == "PATCH":
         body = {"name": "x"}
-    query = {found["name"]: document.example(found["schema"], {}) for found in operation.queried(required=True)}
+    query = document.needed(operation)
     foreign = {name: found for name, (found, _) in placed.items()}
     absent = {name: missing(found) if others else found for name, (found, others) in placed.items()}
     for headers in ({}, {"If_Match": '"1"'}, {"If_None_Match": '"1"'}, {"Idempotency_Key": new_id("key")}):
@@ -171,7 +171,7 @@ async def _refers_to_nothing(document: Document, operation: Operation, name: str
     assert operation.schema is not None
     mine: dict[str, object] = {found: own.ids[kind] for found, kind in REFERENCES.items()}
     mine |= {"name": new_id("x"), "parent_version_id": None, "expose_as_env": "OTHER", "workflow_id": None}
-    places = dict.fromkeys(operation.placed, own.ids[operation.collection])
+    places = dict.fromkeys(operation.placed, own.ids.get(operation.collection, ""))
     answers: list[Any] = []
     for identifier in (foreign, missing(foreign)):
         body = document.example(operation.schema, {**mine, name: identifier})
@@ -182,8 +182,8 @@ async def _refers_to_nothing(document: Document, operation: Operation, name: str
 
 
 async def _finds_nothing(document: Document, operation: Operation, name: str, foreign: str, own: World) -> None:
-    places = dict.fromkeys(operation.placed, own.ids[operation.collection])
-    needed = {found["name"]: document.example(found["schema"], {}) for found in operation.queried(required=True)}
+    places = dict.fromkeys(operation.placed, own.ids.get(operation.collection, ""))
+    needed = document.needed(operation)
     needed |= {"from": own.ids["filesystem_versions"]} if "from" in needed else {}
     answers = [
         told(await own.owner.get(_with(operation.at(**places), {**needed, name: identifier})), {"it": identifier})

@@ -99,7 +99,8 @@ async def cut(tx: Tx, rows: Rows[T], wanted: Wanted) -> Page[T]:
     )
     items = found[: wanted.size]
     more = len(found) > wanted.size
-    last = cursor(wanted.order, [getattr(items[-1], order.field) for order in wanted.order]) if more else None
+    ended = [getattr(items[-1], order.field) for order in wanted.order] if more else []
+    last = cursor(wanted.key, wanted.order, ended) if more else None
     return Page(items=items, total=total, next=last)
 
 

@@ -1,14 +1,14 @@
 """Which page of a list is wanted, and the cursor that says where the last one ended. Pure.
 
-A cursor is base64url of `[order, values]` behind a checksum: it is taken back only as it was given out. What is in it
-is bound as values and shows nothing the asker could not ask for, so the checksum guards against mistakes, not readers.
+A cursor is base64url of `[order, values]` behind an HMAC with the installation's key: every process of it takes back
+what one of them gave out, and nothing else. What is in it is bound as values.
 """
 
 import base64
 import binascii
-import hashlib
+import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -21,8 +21,8 @@ USUAL = 100
 # OFFSET walks over every row before the page: beyond this many, the cursor is the way.
 DEEPEST = 1_000_000
 _MOST_ORDERS = 4
-_SUM_BYTES = 6
-_LONGEST_CURSOR = 4_000
+_SUM_BYTES = 16
+_LONGEST_CURSOR = 16_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ NEWEST = (Order(field="created_at", descending=True), Order(field="id", descendi
 class Wanted:
     """A page of what `search` finds: by number (from 1), or after a cursor's values ((): the beginning).
 
-    `size` 0 only counts.
+    `size` 0 only counts. `key` signs the cursor of the next page.
     """
 
     order: tuple[Order, ...] = NEWEST
@@ -51,6 +51,7 @@ class Wanted:
     size: int = USUAL
     page: int = 1
     after: tuple[Any, ...] | None = None
+    key: bytes = field(default=b"", repr=False)
 
     @property
     def counts(self) -> bool:
@@ -65,6 +66,7 @@ def wanted(
     order_by: str,
     after: str | None,
     allowed: Sequence[str],
+    key: bytes,
     newest: tuple[Order, ...] = NEWEST,
 ) -> Wanted:
     """The page asked for. Raises Unfit, naming the parameter and what it may be."""
@@ -78,8 +80,8 @@ def wanted(
     if (page - 1) * max(size, 1) > DEEPEST:
         raise Unfit(f"page: so deep into a list (over {DEEPEST}) goes only after=<next of the last page>", field="page")
     order = ordering(order_by, allowed) or newest
-    values = None if after is None else _opened(after, order)
-    return Wanted(order=order, size=size, page=page, after=values)
+    values = None if after is None else opened(key, after, order)
+    return Wanted(order=order, size=size, page=page, after=values, key=key)
 
 
 def ordering(text: str, allowed: Sequence[str]) -> tuple[Order, ...]:
@@ -103,14 +105,17 @@ def ordering(text: str, allowed: Sequence[str]) -> tuple[Order, ...]:
     return tuple(found)
 
 
-def cursor(order: Sequence[Order], values: Sequence[object]) -> str:
+def cursor(key: bytes, order: Sequence[Order], values: Sequence[object]) -> str:
     """Where a page ended."""
     held = msgspec.json.encode([[str(part) for part in order], list(values)])
-    return base64.urlsafe_b64encode(_sum(held) + held).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_sum(key, held) + held).decode().rstrip("=")
 
 
-def _opened(text: str, order: Sequence[Order]) -> tuple[Any, ...]:
-    """The values of a cursor that was given out for this order; the empty one stands before the first row."""
+def opened(key: bytes, text: str, order: Sequence[Order]) -> tuple[Any, ...]:
+    """The values of a cursor that was given out for this order; the empty one stands before the first row.
+
+    Raises Unfit.
+    """
     if not text:
         return ()
     refused = Unfit("after: this is not a cursor of this list; take `next` of its last page", field="after")
@@ -118,13 +123,16 @@ def _opened(text: str, order: Sequence[Order]) -> tuple[Any, ...]:
         raise refused
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        of, values = msgspec.json.decode(raw[_SUM_BYTES:], type=tuple[list[str], list[Any]])
     except (binascii.Error, ValueError) as error:
         raise refused from error
-    if cursor(order, values) != text or of != [str(part) for part in order] or len(values) != len(order):
+    held = raw[_SUM_BYTES:]
+    if not hmac.compare_digest(raw[:_SUM_BYTES], _sum(key, held)):
+        raise refused
+    of, values = msgspec.json.decode(held, type=tuple[list[str], list[Any]])
+    if cursor(key, order, values) != text or of != [str(part) for part in order]:
         raise refused
     return tuple(values)
 
 
-def _sum(held: bytes) -> bytes:
-    return hashlib.sha256(b"mooring.cursor" + held).digest()[:_SUM_BYTES]
+def _sum(key: bytes, held: bytes) -> bytes:
+    return hmac.digest(key, held, "sha256")[:_SUM_BYTES]

@@ -35,7 +35,7 @@ async def _list(call: Call) -> Answer:
     }
     if query.watch:
         return await Watch(call, RECORDED, where=where).answer(query)
-    wanted = page_of(query, events.ResourceEvent, events.SEARCHABLE, newest=events.NEWEST)
+    wanted = page_of(call, query, events.ResourceEvent, events.SEARCHABLE, newest=events.NEWEST)
     async with call.app.database.reading() as tx:
         page = await events.page(tx, call.actor, RECORDED, wanted, where=where)
     return Answer(body=envelope(ResourceEvent, [shown(event) for event in page.items], page, wanted, query.fields))

@@ -1,7 +1,5 @@
 """Routes of filesystems: the kind, its versions, how they come to be, what lies in them."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +7,8 @@ import msgspec
 
 from mooring.access.actor import Actor
 from mooring.base.db import Tx
-from mooring.base.errors import Missing
+from mooring.base.errors import Missing, Unfit
+from mooring.base.page import Order, cursor, opened
 from mooring.files import browse, filesystems
 from mooring.files.entities import Coming, Filesystem, FilesystemVersion, Repository, Row, StoredObject, Upload
 from mooring.http.call import Call
@@ -110,7 +109,7 @@ async def _delete(call: Call) -> Answer:
 
 async def _versions(call: Call) -> Answer:
     query = call.asked(ListQuery)
-    wanted = page_of(query, FilesystemVersion, VERSION.kind.searchable)
+    wanted = page_of(call, query, FilesystemVersion, VERSION.kind.searchable)
     async with call.app.database.reading() as tx:
         filesystem = await filesystems.FILESYSTEMS.read(tx, call.actor, call.path["id"])
         page = await filesystems.VERSIONS.page(tx, call.actor, wanted, where={"filesystem_id": filesystem.id})
@@ -155,7 +154,7 @@ async def _entries(call: Call) -> Answer:
             tx,
             version.id,
             _path(asked.path),
-            after=_marked(asked.after),
+            after=_marked(call, asked.after),
             limit=asked.size + 1,
             recursive=asked.recursive,
             text=asked.search,
@@ -167,7 +166,7 @@ async def _entries(call: Call) -> Answer:
             version_id=version.id,
             path=_path(asked.path),
             items=[_entry(row) for row in items],
-            next=_mark(items[-1].parent, items[-1].name) if len(found) > asked.size else None,
+            next=_mark(call, items[-1]) if len(found) > asked.size else None,
         )
     )
 
@@ -177,7 +176,7 @@ async def _diff(call: Call) -> Answer:
     async with call.app.database.reading() as tx:
         old = await filesystems.version(tx, call.actor, call.path["id"], asked.older)
         new = await filesystems.version(tx, call.actor, call.path["id"], asked.newer)
-        found = await browse.changes(tx, old.id, new.id, after=_marked(asked.after), limit=asked.size + 1)
+        found = await browse.changes(tx, old.id, new.id, after=_marked(call, asked.after), limit=asked.size + 1)
     items = found[: asked.size]
     return Answer(
         body=wire.FilesystemDiff(
@@ -185,7 +184,7 @@ async def _diff(call: Call) -> Answer:
             from_version_id=old.id,
             to_version_id=new.id,
             items=[_change(change) for change in items],
-            next=_mark(items[-1].parent, items[-1].name) if len(found) > asked.size else None,
+            next=_mark(call, items[-1]) if len(found) > asked.size else None,
         )
     )
 
@@ -206,22 +205,19 @@ def _path(text: str) -> str:
     return text.strip("/")
 
 
-def _mark(parent: str, name: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([parent, name])).decode().rstrip("=")
+_BY_PATH = (Order(field="parent", descending=False), Order(field="name", descending=False))
 
 
-def _marked(after: str | None) -> tuple[str, str]:
+def _mark(call: Call, last: Row | browse.Change) -> str:
+    return cursor(call.app.cursor_key, _BY_PATH, [last.parent, last.name])
+
+
+def _marked(call: Call, after: str | None) -> tuple[str, str]:
     """Where a page begins. Raises BadRequest."""
-    if after is None:
-        return "", ""
     try:
-        parent, name = msgspec.json.decode(
-            base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=tuple[str, str]
-        )
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise BadRequest("after: this is not a cursor of this list; take `next` of its last page") from error
-    if "\0" in parent + name:
-        raise BadRequest("after: this is not a cursor of this list; take `next` of its last page")
+        parent, name = opened(call.app.cursor_key, after or "", _BY_PATH) or ("", "")
+    except Unfit as error:
+        raise BadRequest(error.reason, **error.facts) from error
     return parent, name
 
 

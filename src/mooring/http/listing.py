@@ -12,6 +12,7 @@ from mooring.audit.lists import Page
 from mooring.base.errors import Unfit
 from mooring.base.page import NEWEST, Order, Wanted, wanted
 from mooring.base.search import FieldType, field_types, parse
+from mooring.http.call import Call
 from mooring.http.errors import BASE, BadRequest, BadSearch
 from mooring.wire.base import ListQuery
 
@@ -22,7 +23,7 @@ def _types(shape: type[Any], searchable: tuple[str, ...]) -> Mapping[str, FieldT
 
 
 def page_of(
-    query: ListQuery, shape: type[Any], searchable: tuple[str, ...], *, newest: tuple[Order, ...] = NEWEST
+    call: Call, query: ListQuery, shape: type[Any], searchable: tuple[str, ...], *, newest: tuple[Order, ...] = NEWEST
 ) -> Wanted:
     """The page a query asks for, of rows of a shape. Raises BadRequest, naming the parameter."""
     try:
@@ -32,6 +33,7 @@ def page_of(
             order_by=query.order_by,
             after=query.after,
             allowed=searchable,
+            key=call.app.cursor_key,
             newest=newest,
         )
     except Unfit as error:

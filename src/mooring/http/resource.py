@@ -168,7 +168,7 @@ def _list(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
             seen_by = resource.kind.owner.kind if resource.kind.owner is not None else resource.kind
             watched = Watched(kind=resource.kind, show=resource.show)
             return await Watch(call, [seen_by], where={}, of=watched).answer(query)
-        wanted = page_of(query, resource.kind.entity, resource.kind.searchable)
+        wanted = page_of(call, query, resource.kind.entity, resource.kind.searchable)
         async with call.app.database.reading() as tx:
             page = await resource.verbs.page(tx, call.actor, wanted)
             shown = await resource.show(tx, call.actor, page.items)

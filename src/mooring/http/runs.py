@@ -22,7 +22,7 @@ async def _list(call: Call) -> Answer:
     last_number(call)
     if asked.watch:
         return await Watch(call, [RUN.kind], where={}, of=Watched(kind=RUN.kind, show=RUN.show)).answer(asked)
-    wanted = page_of(asked, runs.RUNS.kind.entity, runs.RUNS.kind.searchable)
+    wanted = page_of(call, asked, runs.RUNS.kind.entity, runs.RUNS.kind.searchable)
     where: dict[str, Any] = {} if asked.session_id is None else {"session_id": asked.session_id}
     async with call.app.database.reading() as tx:
         page: Page[Run] = await runs.RUNS.page(tx, call.actor, wanted, where=where)
