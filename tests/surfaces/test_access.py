@@ -32,7 +32,7 @@ async def test_without_a_token_every_route_answers_401_and_nothing_else(http: ht
 
 
 async def test_health_and_the_description_are_open_to_all(http: httpx.AsyncClient) -> None:
-    for path in ("/healthz", "/readyz", f"{BASE}/openapi"):
+    for path in ("/healthz", "/readyz", f"{BASE}/openapi", "/docs"):
         assert (await http.get(path)).status_code == 200
 
 

@@ -41,6 +41,7 @@ from mooring.http.errors import BASE, Broken, NoSuchMethod, OutOfRange, TooMany,
 from mooring.http.keys import NOBODY, asker
 from mooring.http.openapi import document
 from mooring.http.rate import Rates
+from mooring.http.reference import POLICY, page
 from mooring.http.route import JSON, Answer, Route
 
 log = structlog.stdlib.get_logger("mooring.http")
@@ -85,7 +86,7 @@ def application(app: App) -> Litestar:
     paths: dict[str, list[Route]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, []).append(route)
-    handlers = [*_health(app), _openapi(), *(_handler(app, routes, limits) for routes in paths.values())]
+    handlers = [*_health(app), _openapi(), _reference(), *(_handler(app, routes, limits) for routes in paths.values())]
     return Litestar(
         state=State({"feed": feed}),
         lifespan=[following],
@@ -218,6 +219,14 @@ def _openapi() -> HTTPRouteHandler:
         return Response(_document(), media_type=JSON)
 
     return _get(f"{BASE}/openapi", openapi)
+
+
+def _reference() -> HTTPRouteHandler:
+    async def reference() -> Response[bytes]:
+        headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+        return Response(page(_document()), media_type="text/html; charset=utf-8", headers=headers)
+
+    return _get("/docs", reference)
 
 
 def _get(path: str, handle: Callable[[], Awaitable[Response[bytes]]]) -> HTTPRouteHandler:
