@@ -40,7 +40,7 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"<title>Mooring API</title><style>{_STYLE}</style></head><body>"
     yield f"<h1>Mooring API {escape(document['info']['version'])}</h1>"
     base = escape(document["servers"][0]["url"])
-    yield f"<p>Everything is under <code>{base}</code>; for programs it is described at <code>{base}/openapi</code>.</p>"
+    yield f"<p>All of it is under <code>{base}</code>; for programs it is described at <code>{base}/openapi</code>.</p>"
     tags: list[str] = [tag["name"] for tag in document["tags"]]
     yield "<nav>" + "".join(f"<a href='#{escape(tag)}'>{escape(_words(tag))}</a>" for tag in tags) + "</nav>"
     for tag in tags:
