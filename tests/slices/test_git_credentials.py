@@ -1,7 +1,10 @@
 """Private repositories over HTTP: fetched as who asks, with a password nobody else can see, and never for another."""
 
+import asyncio
 import base64
 import contextlib
+import os
+import subprocess
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
@@ -132,6 +135,16 @@ async def test_the_password_is_in_no_argument_variable_or_file(mirrors: Mirrors,
     assert all(form not in content for form in forms for content in watched.seen)
     for file in (path for path in mirrors.directory.rglob("*") if path.is_file()):
         assert all(form not in file.read_bytes() for form in forms), file
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can try it as somebody else")
+async def test_what_was_fetched_is_for_no_other_user_of_the_machine(mirrors: Mirrors, server: GitHttp) -> None:
+    pinned = await mirrors.pin(server.url("private.git"), None, asks("group one"))
+    assert pinned.bundle.exists()
+    read = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "cat", str(pinned.bundle)]
+    assert (
+        b"Permission denied" in (await asyncio.to_thread(subprocess.run, read, capture_output=True, check=False)).stderr
+    )
 
 
 async def test_the_password_does_not_follow_a_redirect(mirrors: Mirrors, server: GitHttp, place: Path) -> None:

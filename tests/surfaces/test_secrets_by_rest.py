@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from mooring.access.actor import SYSTEM
 from mooring.app import App
 from mooring.base.db import Database
+from mooring.base.errors import Unavailable
+from mooring.base.hidden import Hidden
 from mooring.base.work import Applied
+from mooring.secrets import secrets
 from mooring.secrets.loop import Secrets
 from mooring.secrets.store import secrets as store
 from surfaces.machines import Machine, events, machine, value_of
@@ -377,6 +381,20 @@ async def test_a_failing_vault_is_answered_with_503_and_none_of_its_words(admin:
     assert answer.status_code == 503
     assert TEXT not in answer.text
     assert (await admin.get("/secrets")).json()["total"] == 0
+
+
+async def test_a_value_that_is_being_stored_is_left_alone_and_one_that_is_being_removed_gets_no_row(app: App) -> None:
+    async with app.vaults.storing(SYSTEM, "local", Hidden(CANARY)) as stored:
+        await work(app)
+        assert await values_kept(app.database) == 1
+        async with app.database.transaction() as tx:
+            await store.hurry(tx, "local", stored.secret_id)
+        # A sweep that came in between: what it removes is not named any more.
+        await work(app)
+        with pytest.raises(Unavailable, match="took too long"):
+            async with app.database.transaction() as tx:
+                await secrets.create(tx, SYSTEM, stored, {"name": "late", "description": ""})
+    assert await values_kept(app.database) == 0
 
 
 def theirs(server: WorkOS, value: str = "plain") -> None:

@@ -140,6 +140,9 @@ class Mirrors:
             if not path.exists():
                 path.mkdir(parents=True, exist_ok=True, mode=0o755)
                 self.user.own(path)
+        # What was fetched with a group's credential is for no other user of the machine.
+        if self.directory.stat().st_mode & 0o077:
+            self.directory.chmod(0o700)
         config = home / "gitconfig"
         if not config.exists():
             fresh = home / f"gitconfig.{os.getpid()}"
