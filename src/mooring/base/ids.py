@@ -42,12 +42,17 @@ def raw(identifier: str) -> bytes:
     return number.to_bytes(20, "big")
 
 
+_PAIRS = [high + low for high in DIGITS for low in DIGITS]
+
+
 def _text(number: int) -> str:
-    digits: list[str] = []
-    for _ in range(27):
-        number, digit = divmod(number, 62)
-        digits.append(DIGITS[digit])
-    return "".join(reversed(digits))
+    # Two digits at a time: half the divisions of a large number.
+    parts: list[str] = []
+    for _ in range(13):
+        number, pair = divmod(number, 62 * 62)
+        parts.append(_PAIRS[pair])
+    parts.append(DIGITS[number])
+    return "".join(reversed(parts))
 
 
 class Ids:

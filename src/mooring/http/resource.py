@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, LiteralString, TypeVar, cast
 
 import msgspec
@@ -66,18 +67,31 @@ class Resource(Generic[T]):
 
     async def show(self, tx: Tx, actor: Actor, rows: Sequence[T]) -> list[Struct]:
         """The rows as they are sent."""
+        if not rows:
+            return []
         none: dict[str, object] = {}
         more: Sequence[Mapping[str, object]] = [none] * len(rows)
-        if self.more is not None and rows:
+        if self.more is not None:
             more = await self.more(tx, actor, rows)
-        return [self._shown(row, added) for row, added in zip(rows, more, strict=True)]
-
-    def _shown(self, row: T, more: Mapping[str, object]) -> Struct:
-        held: dict[str, object] = {"kind": self.reply.__name__, "href": href(self.kind.table, _id(row)), **more}
-        make: Any = self.reply
-        return make(
-            **{name: held[name] if name in held else getattr(row, name) for name in self.reply.__struct_fields__}
+        fields = self.reply.__struct_fields__
+        added = [name for name in fields if name in more[0]]
+        own = [name for name in fields if name not in more[0] and name not in ("kind", "href")]
+        # A page has up to a thousand rows: what is the same for all of them is looked up once.
+        take, make, noun, where = (
+            attrgetter(*own),
+            cast("Any", self.reply),
+            self.reply.__name__,
+            href(self.kind.table, ""),
         )
+        return [
+            make(
+                kind=noun,
+                href=where + _id(row),
+                **dict(zip(own, take(row), strict=True)),
+                **{name: beside[name] for name in added},
+            )
+            for row, beside in zip(rows, more, strict=True)
+        ]
 
 
 def routes(resource: Resource[Any]) -> list[Route]:
