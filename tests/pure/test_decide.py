@@ -93,7 +93,7 @@ def session(phase: SessionPhase, wanted: SessionWanted = SessionWanted.RUN) -> S
         id=SessionId(new_id("ses")), created_at=NOW, updated_at=NOW, version=1, created_by_user_id=None, name="s",
         repo_url=None, prompt=None, assigned_user_id=None, workflow_id=None, compute_instance_id=None, phase=phase,
         wanted=wanted, reason=None, plan_hash=None, timeout=None, idle_timeout=None, interactive=False,
-        permission_policy=PermissionPolicy.ALLOW, retried_from=None, forked_from=None, result=None,
+        permission_policy=PermissionPolicy.ALLOW, capture=False, retried_from=None, forked_from=None, result=None,
         output_filesystem_version_id=None, started_at=NOW, ended_at=None,
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ _REMOTE = re.compile(r"[a-z]+://|[^/]+@[^/]+:")
 @click.option("--name", metavar="NAME", help="What to call the session (default: the workflow's name).")
 @click.option("--assign", metavar="USER", help="Who answers its questions.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End it after this.")
+@click.option("--capture", is_flag=True, help="Keep what it changes in the instance's filesystem as a version.")
 @click.option("--follow", "follows", is_flag=True, help="Show what happens, until it is over.")
 @click.option("--wait", "waits", is_flag=True, help="Say nothing until it is over.")
 @shaped
@@ -65,6 +66,7 @@ def _session(mooring: "Mooring", workflow: str, said: dict[str, Any]) -> dict[st
         "compute_instance_id": mooring.of("instance").find(instance)["id"] if instance else None,
         "assigned_user_id": mooring.of("user").find(assignee)["id"] if assignee else None,
         "timeout": said["timeout"],
+        "capture": said["capture"],
         "start": True,
     }
 

@@ -21,12 +21,14 @@ from mooring.base.db import Database
 from mooring.base.errors import Clash, Unavailable, Unfit
 from mooring.base.unprivileged import process_user
 from mooring.base.work import Worker, pause, repeat
+from mooring.compute.live import Delivery
 from mooring.compute.loop import Runs
 from mooring.files.loop import Filesystems
 from mooring.http.link_peer import PeerProtocol
 from mooring.http.runner_link import link_application
 from mooring.http.server import application
 from mooring.secrets.loop import Secrets
+from mooring.sessions.capture import Capture
 from mooring.sessions.loop import Sessions
 from mooring.sessions.plan import Bounds
 from mooring.settings import Settings
@@ -184,6 +186,18 @@ async def _work(app: App, stopping: asyncio.Event) -> None:
             vault_wait=timedelta(seconds=app.settings.vault_wait),
             bounds=bounds_of(app.settings),
             clock=app.clock,
+            capture=Capture(
+                database=app.database,
+                drivers=app.drivers,
+                cache=app.cache,
+                depot=app.depot,
+                delivery=Delivery(
+                    database=app.database,
+                    vaults=app.vaults,
+                    clock=app.clock,
+                    wait=timedelta(seconds=app.settings.vault_wait),
+                ),
+            ),
             at_once=8,
             place=app.place,
         )

@@ -17,7 +17,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -83,6 +83,13 @@ class Cache:
             await self.release(holder)
             raise
         return place / "tree"
+
+    @contextlib.asynccontextmanager
+    async def opened(self, version: FilesystemVersion, holder: str) -> AsyncGenerator[tuple[int, IO[bytes]]]:
+        """The directory of a version and its manifest, both open while the block runs. Raises as `hold` does."""
+        tree = await self.hold(version, holder)
+        with _opened(tree) as descriptor, (tree.parent / "manifest").open("rb") as manifest:
+            yield descriptor, manifest
 
     async def release(self, holder: str) -> None:
         """The holder needs nothing any more. A holder that holds nothing is fine."""

@@ -18,12 +18,12 @@ from mooring.files import filesystems
 from mooring.files.archive import manifest
 from mooring.files.archive.manifest import Entry
 from mooring.files.blobs.base import BlobStore
-from mooring.files.entities import Coming, Repository, StoredObject, Upload
+from mooring.files.entities import Coming, FilesystemVersion, Repository, StoredObject, Upload
 from mooring.files.errors import Damaged, Refused, Rule
 from mooring.files.filesystems import Stored
 from mooring.files.store import blobs as noted
 from mooring.files.store import entries
-from mooring.files.workshop import Made, Workshop
+from mooring.files.workshop import Layers, Made, Workshop
 
 _READ = 1 << 20
 _ROWS = 10_000
@@ -73,6 +73,16 @@ class Depot:
                     says = f"it is a {made.taken.form}, not a {coming.archive_type} as was said"
                     raise Refused(Rule.FORMAT, says)
                 return await self._keep(made, given)
+
+    async def capture(self, base: FilesystemVersion, layers: Layers) -> Stored | None:
+        """Keep what a run left of a version; None when that is what the version was.
+
+        Raises Refused, Damaged, Missing, Unavailable.
+        """
+        async with self.workshop.captured(layers) as made:
+            if f"sha256:{made.taken.packed.archive_sha256}" == base.archive_checksum:
+                return None
+            return await self._keep(made, None)
 
     async def _fetch(self, coming: Coming, file: IO[bytes]) -> str | None:
         """The archive into an open file; its checksum where it is one of an archive that was given."""

@@ -47,6 +47,7 @@ class Rule(StrEnum):
     ENCRYPTED = "encrypted"
     METHOD = "method"
     PORTABLE = "portable"
+    SECRET = "secret"  # noqa: S105 - the word, not a secret
     TIME = "time"
     MEMORY = "memory"
 

@@ -133,17 +133,39 @@ async def finish(tx: Tx, filesystem_id: str, coming: Coming, stored: Stored) -> 
     except Clash as error:
         await _end(tx, before, error.reason, {})
         return
-    if not await blobs.name(tx, [stored.archive_key, stored.manifest_key, stored.blocks_key]) or not await entries.keep(
-        tx, stored.version_id
-    ):
+    if not await _name(tx, stored):
         raise Unavailable("what was stored was removed meanwhile; it will be stored again")
     actor = Actor(user_id=coming.user_id, role=PlatformRole.ADMIN)
     number = await store.last_number(tx, filesystem_id) + 1
-    made = await _version(tx, actor, before, coming, stored, number)
+    origin = _Origin(
+        source="upload" if isinstance(coming.source, Upload) else "import", parent_version_id=coming.parent_version_id
+    )
+    made = await _version(tx, actor, before, origin, stored, number)
     changes = {"phase": FilesystemPhase.READY, "reason": None, "source": None, "current_version_id": made.id}
     await ledger.change(tx, actor, FILESYSTEM, before, changes, verb="ready")
     if isinstance(coming.source, Upload):
         await blobs.release(tx, [coming.source.key], seconds=0)
+
+
+async def captured(
+    tx: Tx, base: FilesystemVersion, stored: Stored, *, user_id: str | None, session_id: str
+) -> tuple[FilesystemVersion, bool]:
+    """The version that a session made of `base`; and whether it is the current one now.
+
+    Where the filesystem moved on meanwhile, it is kept as a version beside the current one. Raises Missing,
+    Unavailable.
+    """
+    before = await ledger.read(tx, SYSTEM, FILESYSTEM, base.filesystem_id, lock=True)
+    if not await _name(tx, stored):
+        raise Unavailable("what was captured was removed from the store meanwhile")
+    actor = Actor(user_id=user_id, role=PlatformRole.ADMIN)
+    number = await store.last_number(tx, before.id) + 1
+    origin = _Origin(source="session", parent_version_id=base.id, session_id=session_id)
+    made = await _version(tx, actor, before, origin, stored, number)
+    current = before.current_version_id == base.id and before.source is None
+    if current:
+        await ledger.change(tx, actor, FILESYSTEM, before, {"current_version_id": made.id}, verb="capture")
+    return made, current
 
 
 async def fail(
@@ -254,15 +276,30 @@ async def _end(
     await ledger.change(tx, SYSTEM, FILESYSTEM, before, changes, verb=verb, details=dict(facts) or None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Origin:
+    """Where a version comes from."""
+
+    source: str
+    parent_version_id: str | None
+    session_id: str | None = None
+
+
+async def _name(tx: Tx, stored: Stored) -> bool:
+    """A version is about to name what was stored. False when some of it is being removed."""
+    keys = [stored.archive_key, stored.manifest_key, stored.blocks_key]
+    return await blobs.name(tx, keys) and await entries.keep(tx, stored.version_id)
+
+
 async def _version(
-    tx: Tx, actor: Actor, filesystem: Filesystem, coming: Coming, stored: Stored, number: int
+    tx: Tx, actor: Actor, filesystem: Filesystem, origin: _Origin, stored: Stored, number: int
 ) -> FilesystemVersion:
     values = {
         "filesystem_id": filesystem.id,
         "number": number,
-        "parent_version_id": coming.parent_version_id,
-        "source": "upload" if isinstance(coming.source, Upload) else "import",
-        "session_id": None,
+        "parent_version_id": origin.parent_version_id,
+        "source": origin.source,
+        "session_id": origin.session_id,
         "s3_archive_bucket": stored.bucket,
         "s3_archive_key": stored.archive_key,
         "archive_checksum": stored.archive_checksum,

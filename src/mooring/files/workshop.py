@@ -19,12 +19,14 @@ from mooring.base.errors import Unavailable
 from mooring.base.unprivileged import ProcessUser
 from mooring.files.archive.jobs import (
     Broke,
+    Capture,
     Check,
     Checked,
     Confines,
     Job,
     NotTaken,
     Order,
+    Pattern,
     Progressed,
     Said,
     Take,
@@ -48,6 +50,17 @@ class Made:
     archive: IO[bytes]
     manifest: IO[bytes]
     blocks: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers:
+    """Two open directories, and the manifest of the lower one. `patterns` are what no changed file may hold."""
+
+    lower: int
+    upper: int
+    base: IO[bytes]
+    left_out: Sequence[str]
+    patterns: Sequence[Pattern]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +99,29 @@ class Workshop:
             )
             files = (source, spool, archive, manifest, blocks)
             said = await self._done(job, [file.fileno() for file in files], progress)
+            if not isinstance(said, Taken):
+                raise _odd(said)
+            for file in (archive, manifest, blocks):
+                file.seek(0)
+            yield Made(taken=said, archive=archive, manifest=manifest, blocks=blocks)
+
+    @contextlib.asynccontextmanager
+    async def captured(self, layers: Layers) -> AsyncGenerator[Made]:
+        """An archive of ours of what lies in the upper layer over the lower. Raises Refused, Damaged, Unavailable."""
+        with self.scratch() as archive, self.scratch() as manifest, self.scratch() as blocks:
+            job = Capture(
+                lower=layers.lower,
+                upper=layers.upper,
+                base=layers.base.fileno(),
+                archive=archive.fileno(),
+                manifest=manifest.fileno(),
+                blocks=blocks.fileno(),
+                left_out=list(layers.left_out),
+                patterns=list(layers.patterns),
+                limits=self.limits,
+            )
+            files = [layers.lower, layers.upper, *(one.fileno() for one in (layers.base, archive, manifest, blocks))]
+            said = await self._done(job, files, lambda _: None)
             if not isinstance(said, Taken):
                 raise _odd(said)
             for file in (archive, manifest, blocks):

@@ -97,6 +97,7 @@ class Session:
     idle_timeout: float | None
     interactive: bool
     permission_policy: PermissionPolicy
+    capture: bool
     retried_from: str | None
     forked_from: str | None
     result: dict[str, Any] | None

@@ -17,7 +17,7 @@ SESSION = Kind(
     family=Family.SESSION,
     written=(
         "name", "repo_url", "prompt", "assigned_user_id", "workflow_id", "compute_instance_id", "phase", "wanted",
-        "reason", "plan_hash", "timeout", "idle_timeout", "interactive", "permission_policy", "retried_from",
+        "reason", "plan_hash", "timeout", "idle_timeout", "interactive", "permission_policy", "capture", "retried_from",
         "forked_from", "result", "output_filesystem_version_id", "started_at", "ended_at",
     ),
     visible="""

@@ -22,6 +22,7 @@ from mooring.compute.phases import Report, Run
 from mooring.secrets.errors import VaultAway, VaultRefuses
 from mooring.secrets.live import Vaults
 from mooring.sessions import sessions, transcript
+from mooring.sessions.capture import Capture, Captured, keep
 from mooring.sessions.credentials import Credentials
 from mooring.sessions.decide import Go, Prepare, StopRun, Wait, decide
 from mooring.sessions.entities import TERMINAL, Said, Session, SessionPhase
@@ -47,6 +48,7 @@ class Sessions:
     vault_wait: timedelta
     bounds: Bounds
     clock: Clock
+    capture: Capture
     at_once: int
     place: str
 
@@ -66,7 +68,7 @@ class Sessions:
         assert request is not None, "a session that was started has a request"
         match decide(session, run, report, timeout=request.timeout, now=self.clock.now()):
             case Go(phase=phase, reason=reason):
-                return await self._go(session, run, report, phase, reason)
+                return await self._go(session, run, report, phase, reason, request)
             case Prepare():
                 return await self._prepare(session, request)
             case StopRun(reason=reason):
@@ -81,9 +83,9 @@ class Sessions:
         try:
             prepared = await prepare(request, self.mirrors, credentials)
         except (VaultAway, VaultRefuses) as error:
-            return await self._wait_for_vault(session, error)
+            return await self._wait_for_vault(session, error, request)
         except MooringError as error:
-            return await self._go(session, None, None, SessionPhase.FAILED, error.reason)
+            return await self._go(session, None, None, SessionPhase.FAILED, error.reason, request)
 
         async def write(tx: Tx) -> None:
             await sessions.planned(tx, session.id, prepared.plan)
@@ -91,12 +93,12 @@ class Sessions:
 
         return Applied(write=write, again=timedelta(seconds=5))
 
-    async def _wait_for_vault(self, session: Session, error: MooringError) -> Applied:
+    async def _wait_for_vault(self, session: Session, error: MooringError, request: Request) -> Applied:
         waited = self.clock.now() - (session.started_at or self.clock.now())
         if waited < self.vault_wait:
             return Applied(again=_VAULT_AGAIN)
         reason = f"the vault could not be read for {self.vault_wait.total_seconds():g} s: {error.reason}"
-        return await self._go(session, None, None, SessionPhase.FAILED, reason)
+        return await self._go(session, None, None, SessionPhase.FAILED, reason, request)
 
     async def _make_run(self, tx: Tx, session: Session, prepared: Prepared) -> None:
         asked = prepared.plan.request.instance
@@ -120,14 +122,26 @@ class Sessions:
         await deliveries.promise(tx, run.id, asked.exposures, on_behalf_of=await store.started_by(tx, session.id))
 
     async def _go(
-        self, session: Session, run: Run | None, report: Report | None, phase: SessionPhase, reason: str | None
+        self,
+        session: Session,
+        run: Run | None,
+        report: Report | None,
+        phase: SessionPhase,
+        reason: str | None,
+        request: Request,
     ) -> Applied:
         over = phase in TERMINAL
+        captured: Captured | None = None
         if over and run is not None:
             await self._take_leftovers(session.id, run)
+            asked = request.instance.filesystem
+            if request.capture and asked is not None and run.started_at is not None:
+                captured = await self.capture.take(run, asked)
 
         async def write(tx: Tx) -> None:
-            await sessions.go(tx, session.id, phase, reason=reason, result=_result(report) if over else None)
+            output = None if captured is None else await keep(tx, session, captured)
+            result = _result(report) if over else None
+            await sessions.go(tx, session.id, phase, reason=reason, result=result, output=output)
             if over and run is not None and run.phase in RUN_TERMINAL:
                 await runs.release(tx, run.id)
 

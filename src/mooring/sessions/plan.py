@@ -114,6 +114,8 @@ class Request:
     idle_timeout: float | None
     interactive: bool
     permission_policy: str
+    # Whether what it changes in the instance's filesystem becomes a version.
+    capture: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

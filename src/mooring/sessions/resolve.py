@@ -41,6 +41,11 @@ async def resolve(tx: Tx, actor: Actor, session: Session, *, longest: float) -> 
     else:
         opening = [workflow.prompt, session.prompt]
     instance = await _instance(tx, actor, session)
+    if session.capture and instance.filesystem is None:
+        says = (
+            "capture: the session's instance has no filesystem to keep a version of; give it one, or leave capture out"
+        )
+        raise Unfit(says, field="capture")
     return Request(
         workflow_id=workflow.id,
         workflow=workflow.name,
@@ -54,6 +59,7 @@ async def resolve(tx: Tx, actor: Actor, session: Session, *, longest: float) -> 
         idle_timeout=session.idle_timeout,
         interactive=session.interactive,
         permission_policy=session.permission_policy,
+        capture=session.capture,
     )
 
 

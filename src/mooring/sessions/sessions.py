@@ -123,16 +123,25 @@ async def planned(tx: Tx, session_id: str, plan: Plan) -> Session:
 
 
 async def go(
-    tx: Tx, session_id: str, phase: SessionPhase, *, reason: str | None = None, result: object | None = None
+    tx: Tx,
+    session_id: str,
+    phase: SessionPhase,
+    *,
+    reason: str | None = None,
+    result: object | None = None,
+    output: str | None = None,
 ) -> Session:
-    """The session in its next phase. Raises Clash when that does not follow from the one it is in."""
+    """The session in its next phase; at its end with what it came to, and the version it made of its filesystem.
+
+    Raises Clash when that does not follow from the one it is in.
+    """
     session = await ledger.read(tx, SYSTEM, SESSIONS.kind, session_id, lock=True)
     if phase not in NEXT[session.phase]:
         raise Clash(f"a session does not go from {session.phase} to {phase}", session=session_id)
     changes: dict[str, object] = {"phase": phase}
     if phase in TERMINAL:
         now = datetime.now(UTC)
-        changes |= {"ended_at": now, "reason": reason, "result": result}
+        changes |= {"ended_at": now, "reason": reason, "result": result, "output_filesystem_version_id": output}
         await transcript_store.skip_rest(tx, session_id, now)
     changed = await ledger.change(tx, SYSTEM, SESSIONS.kind, session, changes, verb="phase")
     if phase in TERMINAL:

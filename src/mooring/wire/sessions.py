@@ -28,6 +28,8 @@ class NewSession(Struct, kw_only=True, forbid_unknown_fields=True):
     idle_timeout: Seconds | None = None
     interactive: bool = False
     permission_policy: PermissionPolicy = "allow"
+    # Keep what it changes in its instance's filesystem as a version of that.
+    capture: bool = False
     start: bool = False
 
 
@@ -44,6 +46,7 @@ class EditSession(Struct, kw_only=True, forbid_unknown_fields=True):
     idle_timeout: Seconds | None = None
     interactive: bool = False
     permission_policy: PermissionPolicy = "allow"
+    capture: bool = False
 
 
 class SessionTask(Struct, kw_only=True):
@@ -76,6 +79,7 @@ class Session(Resource, kw_only=True):
     idle_timeout: Seconds | None
     interactive: bool
     permission_policy: PermissionPolicy
+    capture: bool
     retried_from: Id | None
     forked_from: Id | None
     result: dict[str, Any] | None

@@ -127,6 +127,16 @@ class Recognises(Protocol):
 
 
 @runtime_checkable
+class Changes(Protocol):
+    """An engine that keeps what a run changed apart from what it began with."""
+
+    def changed(self, run: RunId) -> Path | None:
+        """The directory that holds, after the run's end, what it changed in its workspace, as an overlay's upper layer
+        does; None when there is none."""
+        ...
+
+
+@runtime_checkable
 class Leaves(Protocol):
     """An engine whose runs leave what they said where this process can read it, also when nobody listened."""
 

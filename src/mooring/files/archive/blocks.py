@@ -8,7 +8,7 @@ import hashlib
 import os
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO
@@ -144,12 +144,14 @@ class BlockWriter:
             at += count
             self._take(count)
 
-    def pull(self, descriptor: int, offset: int, count: int) -> None:
-        """Append `count` bytes of a file from `offset` on. Raises Damaged when it has fewer."""
+    def pull(self, descriptor: int, offset: int, count: int, see: Callable[[memoryview], None] | None = None) -> None:
+        """Append `count` bytes of a file from `offset` on; `see` is shown them. Raises Damaged when it has fewer."""
         while count:
             wanted = min(BLOCK - self._filled, count)
             with memoryview(self._block) as view:
                 got = os.preadv(descriptor, [view[self._filled : self._filled + wanted]], offset)
+                if see is not None:
+                    see(view[self._filled : self._filled + got])
             if not got:
                 raise Damaged("a file became shorter while it was read")
             offset += got

@@ -36,7 +36,34 @@ class Check(_Job, tag="check", frozen=True, kw_only=True):
     manifest: int
 
 
-Job = Take | Unpack | Check
+class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that no changed file may hold, and what they are called."""
+
+    name: str
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"Pattern(name={self.name!r})"
+
+
+class Capture(_Job, tag="capture", frozen=True, kw_only=True):
+    """Make an archive of ours of what lies in `upper` over `lower`, whose manifest is `base`. All are open.
+
+    `left_out` are names in the root that belong to nobody's version; `patterns` withhold the whole.
+    """
+
+    lower: int
+    upper: int
+    base: int
+    archive: int
+    manifest: int
+    blocks: int
+    left_out: list[str]
+    patterns: list[Pattern]
+    limits: Limits
+
+
+Job = Take | Unpack | Check | Capture
 
 
 class Confines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

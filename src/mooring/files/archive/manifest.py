@@ -39,6 +39,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         """The same entry, its content beginning there."""
         return msgspec.structs.replace(self, offset=offset)
 
+    def hashed(self, sha256: str | None) -> "Entry":
+        """The same entry, its content having this checksum (None: it is not known yet)."""
+        return msgspec.structs.replace(self, sha256=sha256)
+
 
 class ManifestWriter:
     """Writes lines to a file. `close` gives the SHA-256 of what was written."""

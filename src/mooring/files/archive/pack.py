@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, Protocol
 
 import msgspec
 
 from mooring.files.archive import tar
 from mooring.files.archive.blocks import BlockWriter
 from mooring.files.archive.manifest import FILE, Entry, Head, ManifestWriter
+from mooring.files.errors import Damaged
 
 
 class Packed(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,22 +31,38 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     blocks: IO[bytes]
 
 
-def pack(head: Head, contents: Iterable[tuple[Entry, int, int]], out: Outputs) -> Packed:
+class Look(Protocol):
+    """Is shown what changed, file by file."""
+
+    def __call__(self, path: str, piece: memoryview) -> None:
+        """A piece of a file's content. Raises Refused."""
+        ...
+
+
+def pack(head: Head, contents: Iterable[tuple[Entry, int, int]], out: Outputs, look: Look | None = None) -> Packed:
     """Write all of it. `contents` are the entries in the order of names, each with the descriptor and the place its
-    content is read from. Raises Damaged when a file became shorter meanwhile."""
+    content is read from; with `look`, content is hashed on the way and shown to it.
+
+    Raises Damaged when a file became shorter meanwhile, or is not what its checksum says.
+    """
     writer, manifest = BlockWriter(out.archive), ManifestWriter(out.manifest)
     manifest.head(head)
     for entry, descriptor, offset in contents:
-        size = entry.size
         writer.write(
-            tar.header(entry.path, entry.type, size=size, mode=entry.mode, mtime=entry.mtime, target=entry.target or "")
+            tar.header(
+                entry.path, entry.type, size=entry.size, mode=entry.mode, mtime=entry.mtime, target=entry.target or ""
+            )
         )
         if entry.type != FILE:
             manifest.add(entry)
             continue
-        manifest.add(entry.placed(writer.tell))
-        writer.pull(descriptor, offset, size)
-        writer.write(bytes(-size % tar.RECORD))
+        placed = entry.placed(writer.tell)
+        if look is None:
+            writer.pull(descriptor, offset, entry.size)
+            manifest.add(placed)
+        else:
+            manifest.add(_seen(writer, placed, descriptor, look))
+        writer.write(bytes(-entry.size % tar.RECORD))
     writer.write(tar.END)
     written = writer.close()
     table = written.table.encoded()
@@ -59,3 +76,18 @@ def pack(head: Head, contents: Iterable[tuple[Entry, int, int]], out: Outputs) -
         entry_count=head.entries,
         uncompressed_size=head.uncompressed_size,
     )
+
+
+def _seen(writer: BlockWriter, entry: Entry, descriptor: int, look: Look) -> Entry:
+    """The entry with its checksum, its content written. What has one already must have that one."""
+    digest, known = hashlib.sha256(), entry.sha256
+
+    def see(piece: memoryview) -> None:
+        digest.update(piece)
+        if known is None:
+            look(entry.path, piece)
+
+    writer.pull(descriptor, 0, entry.size, see)
+    if known not in (None, digest.hexdigest()):
+        raise Damaged(f"{entry.path} is not what its version says; its cached files are damaged")
+    return entry.hashed(digest.hexdigest())

@@ -15,10 +15,12 @@ from typing import assert_never
 
 import msgspec
 
-from mooring.files.archive import check, manifest
+from mooring.files.archive import changes, check, manifest
+from mooring.files.archive.finder import Finder
 from mooring.files.archive.ingest import ingest
 from mooring.files.archive.jobs import (
     Broke,
+    Capture,
     Check,
     Checked,
     Confines,
@@ -37,7 +39,8 @@ from mooring.files.archive.pack import Outputs, pack
 from mooring.files.archive.unpack import unpack
 from mooring.files.errors import Damaged, Refused, Rule
 
-_MOST_ORDER = 64 << 10
+# Patterns are forms of secrets' values, which may be long and many.
+_MOST_ORDER = 64 << 20
 _READ = 1 << 20
 # Source: linux/prctl.h.
 _NO_NEW_PRIVILEGES, _DUMPABLE, _DIE_WITH_PARENT = 38, 4, 1
@@ -84,6 +87,8 @@ def do(job: Job) -> Said:
         case Check():
             entries = manifest.read(_chunks(job.manifest))
             return Checked(difference=check.difference(job.root, entries))
+        case Capture():
+            return _capture(job)
         case _:
             assert_never(job)
 
@@ -100,6 +105,21 @@ def _take(job: Take) -> Taken:
         contents = ((entry, spool.fileno(), offset) for entry, offset in tree.contents())
         packed = pack(head, contents, Outputs(archive=archive, manifest=made, blocks=blocks))
     return Taken(form=form, packed=packed, warned=tree.warned, warnings=tree.warnings)
+
+
+def _capture(job: Capture) -> Taken:
+    found = changes.changes(job.upper, job.left_out)
+    tree = changes.laid_over(manifest.read(_chunks(job.base)), found, job.limits)
+    head = Head(entries=len(tree), uncompressed_size=tree.total)
+    contents = changes.Layers(job.lower, job.upper, found).contents(tree)
+    with (
+        os.fdopen(job.archive, "wb") as archive,
+        os.fdopen(job.manifest, "wb") as made,
+        os.fdopen(job.blocks, "wb") as blocks,
+    ):
+        out = Outputs(archive=archive, manifest=made, blocks=blocks)
+        packed = pack(head, contents, out, Finder(job.patterns))
+    return Taken(form="tar.gz", packed=packed, warned=tree.warned, warnings=tree.warnings)
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:

@@ -81,6 +81,11 @@ class LocalDriver:
     def outputs(self, run: RunId) -> Path:
         return self.place(run).outputs
 
+    def changed(self, run: RunId) -> Path | None:
+        """The upper layer of the workspace; None when the run is not there any more."""
+        path = self.place(run).workspace
+        return path if path.is_dir() else None
+
     def report(self, run: RunId) -> bytes | None:
         """What the runner wrote as its exit report, at most 1 MiB; None when it wrote none."""
         content = read_bounded(self.place(run).path / "report", _REPORT_BYTES + 1)
