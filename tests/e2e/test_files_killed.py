@@ -1,0 +1,162 @@
+"""kill -9 of the control plane in the middle of what it does with archives: nothing half stays, all goes on."""
+
+import hashlib
+import os
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from archives import make
+from e2e.plane import Json, Plane
+from e2e.test_filesystem import instance, ready
+
+pytestmark = pytest.mark.slow
+
+SEED = random.Random(2026)  # noqa: S311 - chooses when to kill
+
+
+def archive(size: int = 24 << 20, count: int = 600) -> bytes:
+    """An archive that takes a while: half of it noise, so that it stays large."""
+    noise = os.urandom(size // count // 2)
+    parts = [make.file(f"d{at % 40}/f{at}", noise + bytes(size // count // 2) + b"%d" % at) for at in range(count)]
+    return make.tar(*parts)
+
+
+DATA = archive()
+CHECKSUM = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
+SOURCE = {"kind": "upload", "checksum": CHECKSUM}
+ENTRIES = 640
+
+
+def killed(plane: Plane, after: float, act: Callable[[], object]) -> None:
+    """Do something that takes a while, kill the control plane meanwhile, and start it again."""
+    timer = threading.Timer(after, plane.kill)
+    timer.start()
+    try:
+        act()
+    except (httpx.HTTPError, AssertionError):
+        # It was killed while it answered.
+        pass
+    timer.join()
+    plane.up()
+
+
+def stray(plane: Plane) -> list[str]:
+    """What no part of Mooring would know any more."""
+    found = [*(plane.data / "blobs" / "incoming").iterdir(), *(plane.data / "cache" / "fresh").iterdir()]
+    found += [path for path in (plane.data / "tmp").iterdir() if path.name != "empty"]
+    return [str(path.relative_to(plane.data)) for path in found]
+
+
+def upload(plane: Plane) -> None:
+    assert plane.http.put(f"/uploads/{CHECKSUM}", content=DATA).status_code == 201
+
+
+def whole(plane: Plane, filesystem: Json) -> None:
+    """Exactly one version, with everything in it."""
+    found = ready(plane, filesystem["id"])
+    assert (found["current_version_number"], found["entry_count"]) == (1, ENTRIES)
+    versions = plane.call("GET", f"/filesystems/{filesystem['id']}/versions")["items"]
+    assert [version["number"] for version in versions] == [1]
+    last = f"/filesystems/{filesystem['id']}/content?path=d39/f599"
+    assert plane.http.get(last).content.endswith(b"599")
+    assert plane.call("GET", f"/filesystems/{filesystem['id']}/entries?size=1000&recursive=true")["items"][-1]
+    assert stray(plane) == []
+
+
+def upload_killed(plane: Plane, after: float) -> None:
+    killed(plane, after, lambda: upload(plane))
+    assert stray(plane) == []
+    upload(plane)
+    whole(plane, plane.call("POST", "/filesystems", {"name": f"u{after}", "source": SOURCE}))
+
+
+def import_killed(plane: Plane, after: float) -> None:
+    upload(plane)
+    filesystem = plane.call("POST", "/filesystems", {"name": f"i{after}", "source": SOURCE})
+    killed(plane, after, lambda: ready(plane, filesystem["id"]))
+    whole(plane, filesystem)
+
+
+def extract_killed(plane: Plane, after: float) -> None:
+    upload(plane)
+    filesystem = ready(plane, plane.call("POST", "/filesystems", {"name": f"x{after}", "source": SOURCE})["id"])
+    machine = instance(plane, filesystem)
+    session = plane.start("ls /workspace/d39 | wc -l", compute_instance_id=machine["id"])
+    killed(plane, after, lambda: plane.wait(session))
+    assert plane.wait(session)["phase"] == "completed"
+    trees = list((plane.data / "cache" / "sha256").glob("*/tree"))
+    assert [len(list(tree.rglob("*"))) for tree in trees] == [ENTRIES]
+    assert stray(plane) == []
+
+
+def capture_killed(plane: Plane, after: float) -> None:
+    upload(plane)
+    filesystem = ready(plane, plane.call("POST", "/filesystems", {"name": f"c{after}", "source": SOURCE})["id"])
+    machine = instance(plane, filesystem)
+    script = "cp -r /workspace/d0 /workspace/copy"
+    session = plane.start(script, compute_instance_id=machine["id"], capture=True)
+    killed(plane, 1 + after, lambda: plane.wait(session))
+    over = plane.wait(session)
+    assert over["phase"] == "completed"
+    versions = plane.call("GET", f"/filesystems/{filesystem['id']}/versions")["items"]
+    assert [version["number"] for version in versions] == [2, 1]
+    assert over["output_filesystem_version_id"] == versions[0]["id"]
+    assert versions[0]["entry_count"] == ENTRIES + 16
+    assert stray(plane) == []
+
+
+KILLS = {"upload": upload_killed, "import": import_killed, "extract": extract_killed, "capture": capture_killed}
+
+
+@pytest.fixture
+def lasting(new_plane: Callable[..., Plane]) -> Plane:
+    """A control plane whose database survives being killed."""
+    return new_plane(throw_away="no")
+
+
+@pytest.mark.parametrize("kill", KILLS.values(), ids=KILLS.keys())
+def test_what_was_killed_goes_on_and_leaves_nothing_half(lasting: Plane, kill: Callable[[Plane, float], None]) -> None:
+    kill(lasting, round(SEED.uniform(0.05, 0.5), 3))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kill", KILLS.values(), ids=KILLS.keys())
+@pytest.mark.parametrize("number", range(50))
+def test_fifty_times(new_plane: Callable[..., Plane], kill: Callable[[Plane, float], None], number: int) -> None:
+    del number
+    kill(new_plane(throw_away="no"), round(SEED.uniform(0.0, 2.0), 3))
+
+
+def test_a_worker_that_is_killed_is_replaced(new_plane: Callable[..., Plane]) -> None:
+    plane = new_plane()
+    upload(plane)
+    filesystem = plane.call("POST", "/filesystems", {"name": "f", "source": SOURCE})
+    done = threading.Event()
+
+    def hunt() -> None:
+        # Whichever there is: the process that imports, once.
+        while not done.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    mine = str(plane.process.pid) in (path.parent / "stat").read_text() if plane.process else False
+                    if mine and b"mooring.files.archive.worker" in path.read_bytes():
+                        os.kill(int(path.parent.name), 9)
+                        return
+                except (OSError, ProcessLookupError):
+                    continue
+
+    hunter = threading.Thread(target=hunt)
+    hunter.start()
+    try:
+        found = ready(plane, filesystem["id"])
+    finally:
+        done.set()
+        hunter.join()
+    assert (found["phase"], found["entry_count"]) == ("ready", ENTRIES)
+    events = plane.call("GET", f"/resource_events?resource_id={filesystem['id']}&orderBy=timestamp asc")["items"]
+    assert "filesystem.delay" in [event["action"] for event in events]
