@@ -410,6 +410,20 @@ async def test_two_versions_are_compared_by_content(admin: Asker, work: Work) ->
     assert (await admin.get(f"{second['href']}/diff?from=2")).json()["items"] == []
 
 
+@pytest.mark.slow
+async def test_a_worker_that_is_killed_delays_the_import_and_no_more(admin: Asker, work: Work, app: App) -> None:
+    filesystem = await admin.made("/filesystems", {"name": "f", "source": uploaded(await upload(admin, TREE))})
+    await work.step(filesystem["id"])
+    # Too little memory to begin: it ends before it can say anything.
+    poor = replace(app.depot, workshop=replace(app.depot.workshop, memory=8 << 20))
+    await Work(app=replace(app, depot=poor)).step(filesystem["id"])
+    waiting = (await admin.get(filesystem["href"])).json()
+    assert (waiting["phase"], "the worker on archives ended with" in waiting["reason"]) == ("importing", True)
+    await work.imports()
+    assert (await admin.get(filesystem["href"])).json()["phase"] == "ready"
+    assert (await events(admin, filesystem))[2:] == ["filesystem.delay", "filesystem.ready"]
+
+
 # --- damage, and the end ---
 
 
