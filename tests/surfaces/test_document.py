@@ -1,6 +1,7 @@
 """The served document, held against the server from outside: schemathesis, with all its checks."""
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import AsyncGenerator
@@ -23,6 +24,28 @@ async def served(app: App) -> AsyncGenerator[Served]:
     unlimited = replace(app, settings=replace(app.settings, rate_per_token=0.0, rate_per_address=0.0))
     async with serving(unlimited) as server:
         yield server
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"hello\r\n\r\n",
+        b"GET " + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x00\xff\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_in_the_same_form(served: Served, sent: bytes) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    error = json.loads(body)
+    assert (head.split()[1], error["kind"], error["code"]) == (b"400", "Error", "mooring-17")
+    assert f"x-operation-id: {error['operation_id']}".encode() in head
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from mooring.compute.live import Delivery
 from mooring.compute.loop import Runs
 from mooring.files.loop import Filesystems
 from mooring.http.link_peer import PeerProtocol
+from mooring.http.protocol import ApiProtocol
 from mooring.http.runner_link import link_application
 from mooring.http.server import application
 from mooring.secrets.loop import Secrets
@@ -90,7 +91,7 @@ def _unix_socket(path: Path) -> socket.socket:
     return made
 
 
-def _server(asgi: Any, protocol: type[HttpToolsProtocol] = HttpToolsProtocol) -> _Server:  # noqa: ANN401 - an ASGI application
+def _server(asgi: Any, protocol: type[HttpToolsProtocol]) -> _Server:  # noqa: ANN401 - an ASGI application
     config = uvicorn.Config(
         asgi,
         http=protocol,
@@ -116,7 +117,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Call
         loop.add_signal_handler(number, stopping.set)
     servers: list[tuple[_Server, socket.socket]] = []
     if api is not None:
-        servers.append((_server(application(app)), api))
+        servers.append((_server(application(app), ApiProtocol), api))
     if works:
         servers.append((_server(link_application(app), PeerProtocol), _unix_socket(link_socket(app.settings))))
     async with asyncio.TaskGroup() as tasks:
