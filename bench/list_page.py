@@ -1,7 +1,7 @@
 """A page of 100 sessions out of 1,000,000 by cursor: the first, one in the middle, the last, by turns."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -10,8 +10,6 @@ import httpx
 import uvloop
 from report import median, tell
 from stage.plane import API, Plane, control_plane, throw_away
-
-from mooring.base.page import NEWEST, cursor
 
 SESSIONS = 1_000_000
 ROUNDS = 150
@@ -42,10 +40,10 @@ async def fill(plane: Plane) -> None:
     await connection.close()
 
 
-def behind(number: int) -> str:
-    """The cursor behind the session of this number, as the page that ends with it gives it out."""
-    identifier = f"ses_{number:027}"
-    return quote(cursor(NEWEST, [FIRST + timedelta(seconds=number), identifier]))
+def behind(http: httpx.Client, number: int) -> str:
+    """The cursor behind so many sessions."""
+    answer = http.get(f"/sessions?size=100&page={number // 100}&fields=name")
+    return quote(answer.raise_for_status().json()["next"])
 
 
 def took(http: httpx.Client, after: str, newest: int) -> float:
@@ -63,8 +61,9 @@ def main() -> None:
     with throw_away() as data, control_plane(data, throw_away="yes") as plane:
         uvloop.run(fill(plane))
         headers["Authorization"] = f"Bearer {plane.token}"
-        asked = (("", SESSIONS), (behind(SESSIONS // 2 + 1), SESSIONS // 2), (behind(101), 100))
         with httpx.Client(base_url=plane.url + API, headers=headers, timeout=120) as http:
+            half, most = SESSIONS // 2, SESSIONS - 100
+            asked = (("", SESSIONS), (behind(http, half), SESSIONS - half), (behind(http, most), SESSIONS - most))
             for after, newest in asked * 3:
                 took(http, after, newest)
             rounds = [[took(http, after, newest) for after, newest in asked] for _ in range(ROUNDS)]

@@ -95,6 +95,11 @@ class Kind(Generic[T]):
         return tuple(column for column in self.written if column not in self.hidden)
 
     @property
+    def alone(self) -> bool:
+        """Whether a row of it stands for itself: to make one takes a single statement."""
+        return self.owner is None and not self.refers
+
+    @property
     def topic(self) -> str:
         """The hint that is given when one of these changes."""
         return self.table

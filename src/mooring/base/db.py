@@ -23,7 +23,7 @@ def _encode_json(value: object) -> bytes:
 
 
 def _decode_json(value: bytes) -> Any:  # noqa: ANN401 - a JSON document has no narrower type before it is converted
-    return msgspec.json.decode(memoryview(value)[1:])
+    return msgspec.json.decode(value[1:])
 
 
 async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no type information
@@ -50,7 +50,7 @@ class Tx:
 
     async def rows(self, shape: type[T], sql: LiteralString, *args: object) -> list[T]:
         """Every row as a `shape` (a frozen dataclass whose fields are the columns)."""
-        return [msgspec.convert(dict(found), shape) for found in await self._connection.fetch(sql, *args)]
+        return msgspec.convert([dict(found) for found in await self._connection.fetch(sql, *args)], list[shape])
 
     async def row(self, shape: type[T], sql: LiteralString, *args: object) -> T | None:
         """The first row as a `shape`, or None."""
@@ -85,6 +85,19 @@ class Tx:
         await self._connection.execute(sql)
 
 
+class _Once:
+    """A connection for one statement alone."""
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no type information
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the connection's own
+        if self._connection is None:
+            raise RuntimeError("a second statement needs a transaction: it would not be undone with the first")
+        connection, self._connection = self._connection, None
+        return getattr(connection, name)
+
+
 class Database:
     """A pool and the hints of this process."""
 
@@ -98,6 +111,19 @@ class Database:
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 tx = Tx(connection)
+                yield tx
+        except MooringError:
+            raise
+        except Exception as error:
+            raise translated(error) from error
+        self.hints.touch(tx.hints)
+
+    @contextlib.asynccontextmanager
+    async def statement(self) -> AsyncGenerator[Tx]:
+        """A transaction of one statement: without the round trips that begin and end it. A second one is refused."""
+        try:
+            async with self._pool.acquire() as connection:
+                tx = Tx(_Once(connection))
                 yield tx
         except MooringError:
             raise

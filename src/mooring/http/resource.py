@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import cache
 from typing import Any, Generic, LiteralString, TypeVar, cast
 
 import msgspec
@@ -70,28 +70,20 @@ class Resource(Generic[T]):
         if not rows:
             return []
         none: dict[str, object] = {}
-        more: Sequence[Mapping[str, object]] = [none] * len(rows)
-        if self.more is not None:
-            more = await self.more(tx, actor, rows)
-        fields = self.reply.__struct_fields__
-        added = [name for name in fields if name in more[0]]
-        own = [name for name in fields if name not in more[0] and name not in ("kind", "href")]
-        # A page has up to a thousand rows: what is the same for all of them is looked up once.
-        take, make, noun, where = (
-            attrgetter(*own),
-            cast("Any", self.reply),
-            self.reply.__name__,
-            href(self.kind.table, ""),
-        )
-        return [
-            make(
-                kind=noun,
-                href=where + _id(row),
-                **dict(zip(own, take(row), strict=True)),
-                **{name: beside[name] for name in added},
-            )
-            for row, beside in zip(rows, more, strict=True)
-        ]
+        more = await self.more(tx, actor, rows) if self.more is not None else [none] * len(rows)
+        made, at = _maker(self.reply, tuple(more[0])), href(self.kind.table, "")
+        return [made(row, at, added) for row, added in zip(rows, more, strict=True)]
+
+
+@cache
+def _maker(reply: type[Struct], added: tuple[str, ...]) -> Callable[[Any, str, Mapping[str, object]], Struct]:
+    """What makes a reply of a row, the place of its collection, and the fields that are `added` to the row's.
+
+    Compiled: a call that spells its arguments takes a tenth of one that is given them in a dict, and lists are long.
+    """
+    held = {"kind": repr(reply.__name__), "href": "at + row.id", **{name: f"more[{name!r}]" for name in added}}
+    given = ", ".join(f"{name}={held.get(name, f'row.{name}')}" for name in reply.__struct_fields__)
+    return eval(f"lambda row, at, more: make({given})", {"make": reply})  # noqa: S307 - names of our own fields alone
 
 
 def routes(resource: Resource[Any]) -> list[Route]:
@@ -206,10 +198,14 @@ def _create(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
     create = resource.create or resource.verbs.create
     assert resource.new is not None
     shape = resource.new
+    alone = resource.create is None and resource.more is None and resource.kind.alone
 
     async def handle(call: Call) -> Answer:
         values = values_of(await call.decode(shape))
-        async with call.app.database.transaction() as tx:
+        # A key of idempotency is kept with what it made.
+        once_only = call.header("Idempotency-Key") is not None
+        begun = call.app.database.statement if alone and not once_only else call.app.database.transaction
+        async with begun() as tx:
 
             async def make() -> Answer:
                 return await answer(resource, tx, call, await create(tx, call.actor, values), status=201)
