@@ -88,7 +88,7 @@ async def test_of_what_is_another_groups_nobody_learns_anything(
     app: App, http: httpx.AsyncClient, admin: Asker
 ) -> None:
     document = await read_document(http)
-    theirs, own = await world(app, admin), await world(app, admin, "sam")
+    theirs, own = await world(app, admin), await world(app, admin, "intruder")
     asked = 0
     for operation in document.operations:
         if operation.collection not in theirs.hidden:
@@ -136,7 +136,7 @@ async def test_a_reference_to_what_is_another_groups_is_a_reference_to_nothing(
 ) -> None:
     """In bodies, and in what is asked for."""
     document = await read_document(http)
-    theirs, own = await world(app, admin), await world(app, admin, "sam")
+    theirs, own = await world(app, admin), await world(app, admin, "intruder")
     asked: list[tuple[str, str]] = []
     for operation in document.operations:
         if operation.schema is not None and operation.method in ("POST", "PUT"):
@@ -197,11 +197,11 @@ async def test_who_revokes_what_is_his_from_a_group_he_does_not_see_learns_nothi
     app: App, admin: Asker
 ) -> None:
     theirs = await world(app, admin)
-    sam = await join(admin, "sam")
+    intruder = await join(admin, "intruder")
     for kind, body in (("filesystems", {"name": "his"}), ("secrets", {"name": "his", "value": "four and more"})):
-        made = await sam.made(f"/{kind}", body)
+        made = await intruder.made(f"/{kind}", body)
         place = f"/groups/{theirs.ids['groups']}/available_{kind}/{made['id']}"
         assert (await admin.ask("PUT", place)).status_code == 200
-        answer = await sam.ask("DELETE", place)
+        answer = await intruder.ask("DELETE", place)
         assert (answer.status_code, answer.content) == (204, b"")
-        assert (await sam.ask("DELETE", place)).json()["reason"] == f"there is no group {theirs.ids['groups']}"
+        assert (await intruder.ask("DELETE", place)).json()["reason"] == f"there is no group {theirs.ids['groups']}"

@@ -47,7 +47,7 @@ class Issuer:
         """A signed token; a claim that is None is left out."""
         said = {
             "iss": self.url, "aud": AUDIENCE, "sub": "s-1", "exp": now.timestamp() + 300, "iat": now.timestamp(),
-            "preferred_username": "mia", **claims,
+            "preferred_username": "author", **claims,
         }  # fmt: skip
         algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
         headers = {"kid": kid} if kid is not None else {}

@@ -55,8 +55,8 @@ SAMPLES = {
         Sample(
             path="/users",
             kind="User",
-            body=_of(username="mia", name="Mia", email="mia@example.org"),
-            patch={"name": "Mia Lee"},
+            body=_of(username="author", name="Author", email="author@example.org"),
+            patch={"name": "Some Author"},
             cleared={"email": None, "role": "member"},
         ),
         Sample(

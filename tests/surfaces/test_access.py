@@ -56,10 +56,10 @@ async def test_a_token_with_one_character_changed_is_401(admin: Asker) -> None:
 
 
 async def test_whoami_says_who_with_which_scopes_and_roles(admin: Asker) -> None:
-    mia = await join(admin, "mia")
-    group = await mia.made("/groups", {"name": "mine"})
-    who = (await mia.get("/whoami")).json()
-    assert (who["user"]["id"], who["scopes"], who["groups"]) == (mia.id, ["read", "write"], {group["id"]: "owner"})
+    author = await join(admin, "author")
+    group = await author.made("/groups", {"name": "mine"})
+    who = (await author.get("/whoami")).json()
+    assert (who["user"]["id"], who["scopes"], who["groups"]) == (author.id, ["read", "write"], {group["id"]: "owner"})
 
 
 async def test_a_token_that_is_revoked_deleted_or_expired_opens_nothing(admin: Asker) -> None:
@@ -79,12 +79,12 @@ async def test_a_token_that_is_revoked_deleted_or_expired_opens_nothing(admin: A
 
 
 async def test_a_disabled_user_is_not_let_in_until_enabled(admin: Asker) -> None:
-    mia = await join(admin, "mia")
-    assert (await admin.ask("POST", f"/users/{mia.id}/disable")).json()["disabled_at"]
-    refused = await mia.get("/whoami")
+    author = await join(admin, "author")
+    assert (await admin.ask("POST", f"/users/{author.id}/disable")).json()["disabled_at"]
+    refused = await author.get("/whoami")
     assert (refused.status_code, "disabled" in refused.json()["reason"]) == (401, True)
-    assert (await admin.ask("POST", f"/users/{mia.id}/enable")).json()["disabled_at"] is None
-    assert (await mia.get("/whoami")).status_code == 200
+    assert (await admin.ask("POST", f"/users/{author.id}/enable")).json()["disabled_at"] is None
+    assert (await author.get("/whoami")).status_code == 200
 
 
 async def test_the_last_administrator_stays_one(admin: Asker) -> None:
@@ -118,42 +118,42 @@ async def test_a_token_that_may_only_read_changes_nothing(admin: Asker) -> None:
 
 
 async def test_an_auditor_reads_everything_and_writes_nothing(admin: Asker) -> None:
-    eve = await join(admin, "eve", role="auditor")
+    watcher = await join(admin, "watcher", role="auditor")
     for sample in SAMPLES.values():
         body = await sample.body(admin)
         made = await admin.made(sample.path, body)
-        assert (await eve.get(made["href"])).json() == made
+        assert (await watcher.get(made["href"])).json() == made
         for method, path, sent in (
             ("POST", sample.path, body),
             ("PATCH", made["href"], sample.patch),
             ("DELETE", made["href"], None),
         ):
-            assert (await eve.ask(method, path, sent)).status_code == 403, (method, path)
+            assert (await watcher.ask(method, path, sent)).status_code == 403, (method, path)
         assert (await admin.get(made["href"])).json() == made
         assert (await admin.ask("DELETE", made["href"])).status_code == 204
 
 
 async def test_members_read_the_catalog_and_change_what_they_made(admin: Asker) -> None:
-    mia, tom = await join(admin, "mia"), await join(admin, "tom")
-    agent = await mia.made("/agents", {"name": "mine"})
-    assert (await tom.get(agent["href"])).json() == agent
+    author, outsider = await join(admin, "author"), await join(admin, "outsider")
+    agent = await author.made("/agents", {"name": "mine"})
+    assert (await outsider.get(agent["href"])).json() == agent
     for method, body in (("PATCH", {"name": "his"}), ("PUT", {"name": "his"}), ("DELETE", None)):
-        answer = await tom.ask(method, agent["href"], body)
+        answer = await outsider.ask(method, agent["href"], body)
         assert (answer.status_code, "its creator" in answer.json()["reason"]) == (403, True)
-    assert (await mia.ask("PATCH", agent["href"], {"name": "hers"})).status_code == 200
+    assert (await author.ask("PATCH", agent["href"], {"name": "hers"})).status_code == 200
     assert (await admin.ask("DELETE", agent["href"])).status_code == 204
 
 
 async def test_only_an_administrator_makes_users_and_only_for_oneself_does_one_make_tokens(admin: Asker) -> None:
-    mia = await join(admin, "mia")
-    assert (await mia.ask("POST", "/users", {"username": "x", "name": "X"})).status_code == 403
-    assert (await mia.ask("PATCH", f"/users/{mia.id}", {"role": "admin"})).status_code == 403
-    assert (await mia.ask("POST", "/tokens", {"name": "x", "user_id": admin.id})).status_code == 403
-    own = await mia.made("/tokens", {"name": "own"})
-    assert own["user_id"] == mia.id
+    author = await join(admin, "author")
+    assert (await author.ask("POST", "/users", {"username": "x", "name": "X"})).status_code == 403
+    assert (await author.ask("PATCH", f"/users/{author.id}", {"role": "admin"})).status_code == 403
+    assert (await author.ask("POST", "/tokens", {"name": "x", "user_id": admin.id})).status_code == 403
+    own = await author.made("/tokens", {"name": "own"})
+    assert own["user_id"] == author.id
     [admins] = (await admin.get("/tokens?orderBy=created_at asc")).json()["items"][:1]
-    assert (await mia.get(admins["href"])).status_code == 404
-    assert {item["user_id"] for item in (await mia.get("/tokens")).json()["items"]} == {mia.id}
+    assert (await author.get(admins["href"])).status_code == 404
+    assert {item["user_id"] for item in (await author.get("/tokens")).json()["items"]} == {author.id}
 
 
 async def test_a_tokens_text_is_shown_once_and_never_again(admin: Asker) -> None:
@@ -218,12 +218,12 @@ async def test_another_groups_token_finds_nothing_and_changes_nothing(admin: Ask
 
 async def test_a_member_taken_out_sees_the_group_no_more(admin: Asker) -> None:
     group = await admin.made("/groups", {"name": "builders"})
-    mia = await join(admin, "mia")
-    await admin.ask("PUT", f"/groups/{group['id']}/members/{mia.id}", {"role": "viewer"})
-    assert (await mia.get(group["href"])).status_code == 200
-    assert (await admin.ask("DELETE", f"/groups/{group['id']}/members/{mia.id}")).status_code == 200
-    assert (await mia.get(group["href"])).status_code == 404
-    assert (await admin.ask("DELETE", f"/groups/{group['id']}/members/{mia.id}")).status_code == 404
+    author = await join(admin, "author")
+    await admin.ask("PUT", f"/groups/{group['id']}/members/{author.id}", {"role": "viewer"})
+    assert (await author.get(group["href"])).status_code == 200
+    assert (await admin.ask("DELETE", f"/groups/{group['id']}/members/{author.id}")).status_code == 200
+    assert (await author.get(group["href"])).status_code == 404
+    assert (await admin.ask("DELETE", f"/groups/{group['id']}/members/{author.id}")).status_code == 404
 
 
 async def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_not_kept(app: App) -> None:
@@ -234,9 +234,9 @@ async def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_not_ke
             first = await users.first_admin(tx)
         assert first is not None
         admin = Asker(http=client, database=app.database, id=first[0].id, token=first[1])
-        mia = await join(admin, "mia")
+        author = await join(admin, "author")
         answers = [await admin.get("/whoami") for _ in range(4)]
         assert answers[-1].status_code == 429
         assert answers[-1].json()["code"] == "mooring-34"
         assert int(answers[-1].headers["Retry-After"]) >= 1
-        assert (await mia.get("/whoami")).status_code == 200
+        assert (await author.get("/whoami")).status_code == 200

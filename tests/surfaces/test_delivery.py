@@ -174,22 +174,22 @@ async def test_a_disabled_users_run_gets_nothing(
     admin: Asker, app: App, small: Machine, link: httpx.AsyncClient
 ) -> None:
     secret = await small.secret("token", CANARY)
-    mia = await join(admin, "mia")
-    run = await small.run(app, on_behalf_of=mia.id)
-    assert (await admin.ask("POST", f"/users/{mia.id}/disable")).status_code == 200
+    author = await join(admin, "author")
+    run = await small.run(app, on_behalf_of=author.id)
+    assert (await admin.ask("POST", f"/users/{author.id}/disable")).status_code == 200
     answer = await asked(link, app, run)
     assert (answer.status_code, answer.json()["reason"]) == (403, "the user who started it is disabled")
     assert await exposed(admin, secret) == []
-    assert (await admin.ask("POST", f"/users/{mia.id}/enable")).status_code == 200
+    assert (await admin.ask("POST", f"/users/{author.id}/enable")).status_code == 200
     assert variables(await asked(link, app, run)) == {"TOKEN": CANARY}
 
 
 async def test_what_may_not_have_its_secrets_is_not_even_made(admin: Asker, app: App, small: Machine) -> None:
     secret = await small.secret("token", CANARY)
-    mia = await join(admin, "mia")
+    author = await join(admin, "author")
     good = await small.run(app, phase=RunPhase.STARTING)
-    disabled = await small.run(app, phase=RunPhase.STARTING, on_behalf_of=mia.id)
-    await admin.ask("POST", f"/users/{mia.id}/disable")
+    disabled = await small.run(app, phase=RunPhase.STARTING, on_behalf_of=author.id)
+    await admin.ask("POST", f"/users/{author.id}/disable")
     assert await stepped(app, good) == ("running", None, [good.id])
     assert await stepped(app, disabled) == ("failed", "the user who started it is disabled", [])
     revoked = await small.run(app, phase=RunPhase.STARTING)
@@ -246,11 +246,11 @@ async def test_who_was_granted_a_secret_sees_the_usage_of_their_own_groups_alone
 ) -> None:
     secret = await small.secret("token", CANARY)
     await asked(link, app, await small.run(app))
-    mia = await join(admin, "mia")
+    author = await join(admin, "author")
     other = await machine(admin, "others")
-    await admin.ask("PUT", f"/groups/{other.group['id']}/members/{mia.id}", {"role": "viewer"})
+    await admin.ask("PUT", f"/groups/{other.group['id']}/members/{author.id}", {"role": "viewer"})
     await other.grant(secret)
-    used = (await mia.get(f"/secrets/{secret['id']}/usage")).json()
+    used = (await author.get(f"/secrets/{secret['id']}/usage")).json()
     assert ([group["name"] for group in used["groups"]], used["exposures"], used["deliveries"]) == (["others"], [], [])
 
 

@@ -88,7 +88,7 @@ async def test_a_bad_parameter_is_400_naming_it(admin: Asker, query: str, named:
 async def test_totals_count_what_the_asker_sees(admin: Asker) -> None:
     for name in "abc":
         await admin.made("/groups", {"name": name})
-    mia = await join(admin, "mia")
-    mine = await mia.made("/groups", {"name": "mine"})
-    listed = (await mia.get("/groups")).json()
+    author = await join(admin, "author")
+    mine = await author.made("/groups", {"name": "mine"})
+    listed = (await author.get("/groups")).json()
     assert ([item["id"] for item in listed["items"]], listed["total"]) == ([mine["id"]], 1)

@@ -104,7 +104,7 @@ async def test_a_part_cannot_move_to_another_workflow(admin: Asker) -> None:
 async def test_who_may_not_change_a_workflow_may_not_change_its_parts(admin: Asker) -> None:
     workflow, [skill] = await workflow_of(admin, "a")
     [part] = (await admin.get(workflow["href"])).json()["skills"]
-    tom = await join(admin, "tom")
+    outsider = await join(admin, "outsider")
     nothing: list[object] = []
     attempts: tuple[tuple[str, str, object], ...] = (
         ("POST", "/workflow_skills", {"workflow_id": workflow["id"], "skill_id": skill}),
@@ -113,7 +113,7 @@ async def test_who_may_not_change_a_workflow_may_not_change_its_parts(admin: Ask
         ("PUT", f"{workflow['href']}/skills", {"items": nothing}),
     )
     for method, path, body in attempts:
-        assert (await tom.ask(method, path, body)).status_code == 403, path
+        assert (await outsider.ask(method, path, body)).status_code == 403, path
 
 
 async def test_what_is_in_use_is_not_deleted_and_the_answer_names_the_users(admin: Asker) -> None:
@@ -131,34 +131,34 @@ async def test_what_is_in_use_is_not_deleted_and_the_answer_names_the_users(admi
 
 
 async def test_a_group_with_instances_and_a_user_with_memberships_or_tokens_are_not_deleted(admin: Asker) -> None:
-    mia = await join(admin, "mia")
+    author = await join(admin, "author")
     group = await admin.made("/groups", {"name": "builders"})
-    await admin.ask("PUT", f"/groups/{group['id']}/members/{mia.id}", {"role": "viewer"})
+    await admin.ask("PUT", f"/groups/{group['id']}/members/{author.id}", {"role": "viewer"})
     instance = await admin.made("/compute_instances", {"name": "small", "group_id": group["id"]})
     held = await admin.ask("DELETE", group["href"])
     assert held.json()["details"]["used_by"] == [instance["id"]]
-    user = await admin.ask("DELETE", f"/users/{mia.id}")
+    user = await admin.ask("DELETE", f"/users/{author.id}")
     assert (user.status_code, group["id"] in user.json()["details"]["used_by"]) == (409, True)
     assert (await admin.ask("DELETE", instance["href"])).status_code == 204
     assert (await admin.ask("DELETE", group["href"])).status_code == 204
-    [token] = [item for item in (await admin.get("/tokens")).json()["items"] if item["user_id"] == mia.id]
+    [token] = [item for item in (await admin.get("/tokens")).json()["items"] if item["user_id"] == author.id]
     assert (await admin.ask("POST", f"{token['href']}/revoke")).status_code == 200
-    assert (await admin.ask("DELETE", f"/users/{mia.id}")).status_code == 204
+    assert (await admin.ask("DELETE", f"/users/{author.id}")).status_code == 204
 
 
 async def test_membership_is_a_change_of_the_group(admin: Asker) -> None:
-    mia = await join(admin, "mia")
+    author = await join(admin, "author")
     group = await admin.made("/groups", {"name": "builders"})
-    path = f"/groups/{group['id']}/members/{mia.id}"
+    path = f"/groups/{group['id']}/members/{author.id}"
     for role, version in (("viewer", 2), ("viewer", 2), ("owner", 3)):
         answer = await admin.ask("PUT", path, {"role": role}, Audit_Reason="joins")
         assert answer.json()["version"] == version
     assert (await admin.ask("DELETE", path)).json()["version"] == 4
     events = (await admin.get(f"/resource_events?resource_id={group['id']}")).json()["items"]
     assert [event["details"] for event in events[:-1]] == [
-        {"before": {"members": {mia.id: "owner"}}, "after": {"members": {}}},
-        {"before": {"members": {mia.id: "viewer"}}, "after": {"members": {mia.id: "owner"}}},
-        {"before": {"members": {}}, "after": {"members": {mia.id: "viewer"}}},
+        {"before": {"members": {author.id: "owner"}}, "after": {"members": {}}},
+        {"before": {"members": {author.id: "viewer"}}, "after": {"members": {author.id: "owner"}}},
+        {"before": {"members": {}}, "after": {"members": {author.id: "viewer"}}},
     ]
     assert events[-1]["details"]["after"]["members"] == {admin.id: "owner"}
     unknown = await admin.ask("PUT", f"/groups/{group['id']}/members/usr_{'0' * 27}", {"role": "viewer"})

@@ -44,12 +44,12 @@ def test_a_pattern_no_action_could_match_is_refused() -> None:
 
 
 async def test_administrators_and_auditors_verify_and_export_and_nobody_else(app: App, admin: Asker) -> None:
-    mia, eve = await join(admin, "mia"), await join(admin, "eve", role="auditor")
+    author, watcher = await join(admin, "author"), await join(admin, "watcher", role="auditor")
     async with app.database.transaction() as tx:
         count = await sequence.number(tx)
     sealer = Sealer(database=app.database, key=app.seal_key, outside=app.seals, clock=app.clock)
     await sealer.step()
-    for asker in (admin, eve):
+    for asker in (admin, watcher):
         state = (await asker.get("/record")).json()
         assert (state["sealed_to"], state["key"]) == (count, app.seal_key.public.hex())
         verdict = (await asker.ask("POST", "/record/verify")).json()
@@ -59,4 +59,4 @@ async def test_administrators_and_auditors_verify_and_export_and_nobody_else(app
         rest = (await asker.get(f"/record/export?after={count - 1}")).text.splitlines()
         assert rest == lines[-1:]
     for method, path in (("GET", "/record"), ("POST", "/record/verify"), ("GET", "/record/export")):
-        assert (await mia.ask(method, path)).status_code == 403
+        assert (await author.ask(method, path)).status_code == 403

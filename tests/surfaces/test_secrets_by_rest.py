@@ -173,15 +173,15 @@ async def test_name_and_description_change_without_touching_the_value(admin: Ask
 
 
 async def test_a_stranger_sees_nothing_and_changes_nothing(admin: Asker, app: App) -> None:
-    mia, tom = await join(admin, "mia"), await join(admin, "tom")
-    secret = await kept(mia)
+    author, outsider = await join(admin, "author"), await join(admin, "outsider")
+    secret = await kept(author)
     one = f"/secrets/{secret['id']}"
     for method, path, body in (
         ("GET", one, None), ("GET", f"{one}/usage", None), ("PATCH", one, {"name": "x"}), ("DELETE", one, None),
         ("POST", f"{one}/versions", {"value": "x"}), ("POST", f"{one}/move", {"vault": "local"}),
         ("POST", f"{one}/check", None),
     ):  # fmt: skip
-        assert (await tom.ask(method, path, body)).status_code == 404, path
+        assert (await outsider.ask(method, path, body)).status_code == 404, path
     assert await value_of(app, secret) == CANARY
 
 
@@ -193,14 +193,14 @@ async def test_an_auditor_keeps_no_secret_and_leaves_nothing_in_the_vault(admin:
 
 
 async def test_who_was_granted_a_secret_may_use_but_not_change_it(admin: Asker, app: App) -> None:
-    mia, tom = await join(admin, "mia"), await join(admin, "tom")
-    secret = await kept(mia)
-    group = await mia.made("/groups", {"name": "builders"})
-    await mia.ask("PUT", f"/groups/{group['id']}/members/{tom.id}", {"role": "owner"})
-    assert (await mia.ask("PUT", f"/groups/{group['id']}/available_secrets/{secret['id']}")).status_code == 200
-    assert (await tom.get(f"/secrets/{secret['id']}")).status_code == 200
+    author, outsider = await join(admin, "author"), await join(admin, "outsider")
+    secret = await kept(author)
+    group = await author.made("/groups", {"name": "builders"})
+    await author.ask("PUT", f"/groups/{group['id']}/members/{outsider.id}", {"role": "owner"})
+    assert (await author.ask("PUT", f"/groups/{group['id']}/available_secrets/{secret['id']}")).status_code == 200
+    assert (await outsider.get(f"/secrets/{secret['id']}")).status_code == 200
     for path, body in ((f"/secrets/{secret['id']}/versions", {"value": "x"}),):
-        assert (await tom.ask("POST", path, body)).status_code == 403
+        assert (await outsider.ask("POST", path, body)).status_code == 403
     assert await value_of(app, secret) == CANARY
 
 
@@ -231,13 +231,13 @@ async def test_what_the_group_was_not_granted_is_refused_and_recorded(admin: Ask
 
 
 async def test_another_groups_secret_is_not_there_for_who_does_not_see_it_and_that_is_recorded(admin: Asker) -> None:
-    mia = await join(admin, "mia")
+    author = await join(admin, "author")
     secret = await kept(admin)
-    small = await machine(mia)
+    small = await machine(author)
     answer = await small.expose(secret, expose_as_env="TOKEN")
     assert answer.status_code == 422
     assert "there is no secret" in answer.json()["reason"]
-    events = (await mia.get(f"/resource_events?resource_id={small.instance['id']}")).json()["items"]
+    events = (await author.get(f"/resource_events?resource_id={small.instance['id']}")).json()["items"]
     assert events[0]["action"] == "compute_instance.refuse"
 
 
@@ -444,10 +444,10 @@ async def test_a_member_registers_nothing_since_that_would_open_all_that_mooring
     admin: Asker, workos_server: WorkOS
 ) -> None:
     theirs(workos_server)
-    mia = await join(admin, "mia")
-    answer = await mia.ask("POST", "/secrets", {"name": "theirs", "vault": "workos", "vault_id": "secret_1"})
+    author = await join(admin, "author")
+    answer = await author.ask("POST", "/secrets", {"name": "theirs", "vault": "workos", "vault_id": "secret_1"})
     assert answer.status_code == 403
-    assert (await mia.get("/secrets")).json()["total"] == 0
+    assert (await author.get("/secrets")).json()["total"] == 0
 
 
 @pytest.mark.usefixtures("both")

@@ -60,12 +60,12 @@ async def test_a_rotation_that_meets_a_value_that_does_not_open_fails_and_names_
 
 
 async def test_only_an_administrator_looks_after_vaults(admin: Asker) -> None:
-    mia = await join(admin, "mia")
-    assert (await mia.ask("POST", "/vault_rotations", {})).status_code == 403
-    [vault] = (await mia.get("/vaults")).json()["items"]
+    author = await join(admin, "author")
+    assert (await author.ask("POST", "/vault_rotations", {})).status_code == 403
+    [vault] = (await author.get("/vaults")).json()["items"]
     assert (vault["name"], vault["usable"], vault["keys"]) == ("local", None, None)
     rotation = await admin.made("/vault_rotations", {})
-    assert (await mia.get(f"/vault_rotations/{rotation['id']}")).status_code == 404
+    assert (await author.get(f"/vault_rotations/{rotation['id']}")).status_code == 404
     auditor = await join(admin, "aud", "auditor")
     assert (await auditor.get(f"/vault_rotations/{rotation['id']}")).status_code == 200
     assert (await auditor.ask("POST", "/vault_rotations", {})).status_code == 403

@@ -60,14 +60,14 @@ async def test_parts_are_watched_through_the_events_of_their_owner(admin: Asker,
 
 
 async def test_one_is_told_of_what_one_sees_and_of_nothing_else(admin: Asker, served: Served) -> None:
-    mia = await join(admin, "mia")
+    author = await join(admin, "author")
     async with (
-        watching(mia, served.url, "/groups?watch=true") as groups,
-        watching(mia, served.url, "/resource_events?watch=true") as everything,
+        watching(author, served.url, "/groups?watch=true") as groups,
+        watching(author, served.url, "/resource_events?watch=true") as everything,
     ):
         theirs = await admin.made("/groups", {"name": "theirs"})
         await admin.made("/compute_instances", {"name": "x", "group_id": theirs["id"]})
-        mine = await mia.made("/groups", {"name": "mine"})
+        mine = await author.made("/groups", {"name": "mine"})
         agent = await admin.made("/agents", {"name": "a"})
         assert [change.data["object"]["id"] for change in await take(groups, 1)] == [mine["id"]]
         assert [event.data["resource_id"] for event in await take(everything, 2)] == [mine["id"], agent["id"]]

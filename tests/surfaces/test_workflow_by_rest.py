@@ -25,10 +25,10 @@ async def test_a_workflow_is_described_reordered_and_recorded(admin: Asker) -> N
 
 async def test_an_operator_makes_instances_in_the_group_and_a_stranger_sees_none(admin: Asker) -> None:
     group = await admin.made("/groups", {"name": "builders"})
-    mia, tom = await join(admin, "mia"), await join(admin, "tom")
-    made = await admin.ask("PUT", f"/groups/{group['id']}/members/{mia.id}", {"role": "operator"})
+    author, outsider = await join(admin, "author"), await join(admin, "outsider")
+    made = await admin.ask("PUT", f"/groups/{group['id']}/members/{author.id}", {"role": "operator"})
     assert made.status_code == 200
-    instance = await mia.made("/compute_instances", {"name": "small", "group_id": group["id"]})
-    assert (await tom.get(f"/compute_instances/{instance['id']}")).status_code == 404
-    assert (await tom.get("/compute_instances")).json()["total"] == 0
-    assert (await tom.get(f"/resource_events?resource_id={instance['id']}")).json()["total"] == 0
+    instance = await author.made("/compute_instances", {"name": "small", "group_id": group["id"]})
+    assert (await outsider.get(f"/compute_instances/{instance['id']}")).status_code == 404
+    assert (await outsider.get("/compute_instances")).json()["total"] == 0
+    assert (await outsider.get(f"/resource_events?resource_id={instance['id']}")).json()["total"] == 0

@@ -13,7 +13,7 @@ from surfaces.people import BASE, Asker, join
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        ("/users", {"username": "mia", "name": "Mia"}, "username"),
+        ("/users", {"username": "author", "name": "Author"}, "username"),
         ("/groups", {"name": "builders"}, "name"),
     ],
 )
@@ -131,11 +131,11 @@ async def test_100_creates_under_one_key_make_one_row_and_one_answer(admin: Aske
 
 
 async def test_a_key_is_of_one_asker_one_path_and_one_body(admin: Asker) -> None:
-    mia = await join(admin, "mia")
+    author = await join(admin, "author")
     first = await admin.made("/agents", {"name": "a"}, Idempotency_Key="k")
     other = await admin.ask("POST", "/agents", {"name": "b"}, Idempotency_Key="k")
     assert (other.status_code, "Idempotency-Key" in other.json()["reason"]) == (422, True)
-    assert (await mia.made("/agents", {"name": "b"}, Idempotency_Key="k"))["id"] != first["id"]
+    assert (await author.made("/agents", {"name": "b"}, Idempotency_Key="k"))["id"] != first["id"]
     assert (await admin.made("/skills", {"name": "a"}, Idempotency_Key="k"))["kind"] == "Skill"
 
 
