@@ -139,12 +139,12 @@ async def test_deleting_finds_all_before_it_removes_one_and_names_what_uses_it(m
 
 TEAM = """
 kind: user
-username: ada
-name: Ada L
+username: builder
+name: The builder
 ---
 kind: group
 name: team
-members: {admin: owner, ada: operator}
+members: {admin: owner, builder: operator}
 secrets: [key]
 ---
 kind: instance
@@ -164,7 +164,7 @@ async def test_members_grants_and_exposures_are_declared_with_their_owner(moor: 
     assert (first.status, first.err) == (0, "")
     assert outcomes(first.out) == ["created"] * 3
     assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=TEAM)).out) == ["unchanged"] * 3
-    less = TEAM.replace(", ada: operator", "").replace("  - {secret: key, file: /run/secrets/key}\n", "")
+    less = TEAM.replace(", builder: operator", "").replace("  - {secret: key, file: /run/secrets/key}\n", "")
     said = await moor("apply", "-f", "-", "-o", "json", stdin=less)
     assert [(row["outcome"], row["changed"]) for row in json.loads(said.out)] == [
         ("unchanged", None), ("changed", "members"), ("changed", "exposures"),
@@ -172,7 +172,7 @@ async def test_members_grants_and_exposures_are_declared_with_their_owner(moor: 
     assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=less)).out) == ["unchanged"] * 3
     group = json.loads((await moor("get", "group", "team", "-o", "json")).out)[0]
     assert ([member["role"] for member in group["members"]], len(group["available_secrets"])) == (["owner"], 1)
-    promoted = less.replace("admin: owner", "admin: owner, ada: viewer")
+    promoted = less.replace("admin: owner", "admin: owner, builder: viewer")
     assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=promoted)).out)[1] == "changed"
 
 

@@ -11,18 +11,20 @@ from surfaces.people import Asker
 
 
 async def test_members_and_grants_are_given_and_taken(moor: Moor) -> None:
-    await moor("create", "user", "ada", "name=Ada L")
+    await moor("create", "user", "builder", "name=The builder")
     await moor("create", "group", "team")
     await moor("secret", "set", "key", stdin="secret-value")
-    assert (await moor("group", "add-member", "team", "ada", "--role", "operator")).out == "ada is operator of team\n"
+    assert (
+        await moor("group", "add-member", "team", "builder", "--role", "operator")
+    ).out == "builder is operator of team\n"
     assert (await moor("group", "grant", "team", "secret", "key")).out == "team may use the secret key\n"
     rows = json.loads((await moor("group", "members", "team", "-o", "json")).out)
     assert [(row["what"], row["name"], row["role"]) for row in rows] == [
-        ("member", "admin", "owner"), ("member", "ada", "operator"), ("secret", "key", None),
+        ("member", "admin", "owner"), ("member", "builder", "operator"), ("secret", "key", None),
     ]  # fmt: skip
     assert (await moor("group", "revoke", "team", "secret", "key", "--reason", "over")).status == 0
-    assert (await moor("group", "remove-member", "team", "ada")).status == 0
-    assert (await moor("group", "remove-member", "team", "ada")).status == 6
+    assert (await moor("group", "remove-member", "team", "builder")).status == 0
+    assert (await moor("group", "remove-member", "team", "builder")).status == 6
     rows = json.loads((await moor("group", "members", "team", "-o", "json")).out)
     assert [row["name"] for row in rows] == ["admin"]
 
@@ -58,16 +60,16 @@ async def test_an_end_that_is_no_time_is_refused(moor: Moor, when: str) -> None:
 
 
 async def test_access_is_explained_step_by_step(moor: Moor) -> None:
-    await moor("create", "user", "ada")
+    await moor("create", "user", "builder")
     await moor("create", "group", "team")
     await moor("create", "instance", "box", "group=team")
-    denied = await moor("access", "explain", "instance/box", "--action", "operate", "--user", "ada")
+    denied = await moor("access", "explain", "instance/box", "--action", "operate", "--user", "builder")
     assert denied.status == 1
     assert denied.lines[0].startswith("not allowed: operate compute_instance ci_")
-    await moor("group", "add-member", "team", "ada", "--role", "operator")
-    allowed = await moor("access", "explain", "instance/box", "--action", "operate", "--user", "ada")
+    await moor("group", "add-member", "team", "builder", "--role", "operator")
+    allowed = await moor("access", "explain", "instance/box", "--action", "operate", "--user", "builder")
     assert allowed.status == 0
-    assert any(line.startswith("  - ada is an operator of the group team") for line in allowed.lines)
+    assert any(line.startswith("  - builder is an operator of the group team") for line in allowed.lines)
     assert (await moor("access", "explain", "nothing")).status == 2
 
 
