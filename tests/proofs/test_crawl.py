@@ -31,8 +31,9 @@ async def test_without_a_token_every_route_but_the_open_ones_answers_401(app: Ap
         for method in sorted(route.methods - {"OPTIONS"}):
             for headers in ({}, {"Authorization": "Bearer mrg_" + "0" * 49}, {"Cookie": "token=x"}):
                 answer = await http.request(method, path, headers=headers)
-                assert answer.status_code == 401, (method, path)
-                asked += 1
+                # The framework lets every method through to a path; what the path does not take says so.
+                assert answer.status_code in (401, 405), (method, path)
+                asked += answer.status_code == 401
     assert asked > 300
 
 
@@ -43,7 +44,12 @@ async def test_the_document_knows_every_route_and_says_of_none_that_it_is_open(
     told = {(found.method, _shape(BASE + found.path)) for found in document.operations}
     assert not [found.path for found in document.operations if found.public]
     asgi: Any = application(app)
-    served = {(method, _shape(route.path)) for route in asgi.routes for method in route.methods - {"OPTIONS"}}
+    served = {
+        (method, _shape(route.path))
+        for route in asgi.routes
+        for method in route.methods - {"OPTIONS"}
+        if (await http.request(method, re.sub(r"{[^}]+}", "x", route.path))).status_code != 405
+    }
     assert {(method, path) for method, path in served - told if path not in OPEN and "/docs" not in path} == set()
     assert told <= served
 

@@ -41,7 +41,7 @@ async def serving(app: App) -> AsyncGenerator[Served]:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(keep_numbering(app.database, stopping))
         run = tasks.create_task(server.serve(sockets=[listening]))
-        feed: Feed = asgi.state.feed
+        feed: Feed = asgi.state.held.feed
         await feed.begun.wait()
         try:
             yield Served(url=f"http://127.0.0.1:{listening.getsockname()[1]}", feed=feed)

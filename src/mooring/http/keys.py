@@ -1,5 +1,6 @@
 """Who asks: the bearer token of a request becomes an Actor."""
 
+import asyncio
 import contextlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,8 @@ from mooring.access.actor import Actor, PlatformRole
 from mooring.app import App
 from mooring.base.errors import Clash, NotKnown
 from mooring.http.call import reason_of
+from mooring.http.errors import TooMany
+from mooring.http.rate import Rates
 from mooring.identity import signed_on, tokens
 from mooring.identity.claims import Claims, is_jwt
 
@@ -71,3 +74,25 @@ async def _first_login(app: App, claims: Claims) -> Actor:
     if actor is None:
         raise NotKnown("the single sign-on vouches for you, but the user could not be made; try again")
     return actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often one may ask."""
+
+    addresses: Rates
+    tokens: Rates
+
+    async def asker(self, app: App, request: Request[Any, Any, Any]) -> tuple[Actor, str | None]:
+        """Who asks, with which token. Raises NotKnown, TooMany."""
+        now = asyncio.get_running_loop().time()
+        address = request.client.host if request.client is not None else ""
+        _not_too_many(self.addresses.wait(address, now), "from this address")
+        found = await asker(app, request)
+        _not_too_many(self.tokens.wait(found.key, now), "with this token")
+        return found.actor, found.token_id
+
+
+def _not_too_many(seconds: int, whose: str) -> None:
+    if seconds:
+        raise TooMany(f"too many requests {whose}; the next is taken in {seconds} s", retry_after=seconds)

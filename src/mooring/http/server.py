@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 import functools
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import structlog
-from litestar import Litestar, Request, Response, Router
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
-from mooring.access.actor import Actor
 from mooring.app import App
 from mooring.audit.feed import Feed
 from mooring.base.errors import MooringError, NotKnown, Unavailable
@@ -38,7 +37,7 @@ from mooring.http import (
 )
 from mooring.http.call import Call
 from mooring.http.errors import BASE, Broken, NoSuchMethod, OutOfRange, TooMany, body_of, of_framework
-from mooring.http.keys import NOBODY, asker
+from mooring.http.keys import NOBODY, Limits
 from mooring.http.openapi import document
 from mooring.http.rate import Rates
 from mooring.http.reference import POLICY, page
@@ -69,81 +68,81 @@ _PATTERNS = {
 }
 
 
-def application(app: App) -> Litestar:
-    """The application of one process. While it lives it follows the record, for those who watch."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the handlers of one process share."""
+
+    app: App
+    limits: Limits
+    feed: Feed
+
+
+def held_by(app: App) -> Held:
+    """What the handlers need of a process. Raises Unfit for a setting that cannot be meant."""
     # Read now, so that a pattern that is none stops the start and not a request.
     log.debug("reasons wanted", actions=app.settings.reasons_wanted)
-    feed = Feed(app.database)
-    limits = _Limits(addresses=Rates(app.settings.rate_per_address), tokens=Rates(app.settings.rate_per_token))
+    settings = app.settings
+    limits = Limits(addresses=Rates(settings.rate_per_address), tokens=Rates(settings.rate_per_token))
+    return Held(app=app, limits=limits, feed=Feed(app.database))
 
-    @contextlib.asynccontextmanager
-    async def following(_: Litestar) -> AsyncGenerator[None]:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(feed.run())
-            yield
-            feed.stop()
 
-    paths: dict[str, list[Route]] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, []).append(route)
-    handlers = [*_health(app), _openapi(), _reference(), *(_handler(app, routes, limits) for routes in paths.values())]
+@contextlib.asynccontextmanager
+async def _following(asgi: Litestar) -> AsyncGenerator[None]:
+    """Follow the record while the application lives, for those who watch."""
+    feed: Feed = asgi.state.held.feed
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(feed.run())
+        yield
+        feed.stop()
+
+
+def application(app: App) -> Litestar:
+    """The application of one process. What is of the process stands in its state (`held`), nowhere else."""
     return Litestar(
-        state=State({"feed": feed}),
-        lifespan=[following],
-        # In one router: registered one by one, each would have the whole tree of paths built anew.
-        route_handlers=[Router("/", route_handlers=handlers)],
+        state=State({"held": held_by(app)}),
+        lifespan=[_following],
+        route_handlers=[_everything(), *_open_to_all()],
         openapi_config=None,
+        # Bodies are bounded where they are read (call.py): some routes take them as a stream.
         request_max_body_size=None,
         logging_config=None,
         exception_handlers={MooringError: _refuse, HTTPException: _refuse, Exception: _refuse},
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Limits:
-    """How often one may ask."""
-
-    addresses: Rates
-    tokens: Rates
-
-    async def asker(self, app: App, request: AnyRequest) -> tuple[Actor, str | None]:
-        """Who asks. Raises NotKnown, TooMany."""
-        now = asyncio.get_running_loop().time()
-        address = request.client.host if request.client is not None else ""
-        _not_too_many(self.addresses.wait(address, now), "from this address")
-        found = await asker(app, request)
-        _not_too_many(self.tokens.wait(found.key, now), "with this token")
-        return found.actor, found.token_id
-
-
-def _not_too_many(seconds: int, whose: str) -> None:
-    if seconds:
-        raise TooMany(f"too many requests {whose}; the next is taken in {seconds} s", retry_after=seconds)
-
-
-def _handler(app: App, routes: Sequence[Route], limits: _Limits) -> HTTPRouteHandler:
-    """What one path answers, whatever the method: registered singly, the framework would forget some in `Allow`."""
-    by_method: dict[str, Route] = {route.method: route for route in routes}
+def _everything() -> HTTPRouteHandler:
+    """One handler for every route: which it is, the path's pattern and the method say."""
+    paths: dict[str, dict[str, Route]] = {}
+    for route in ROUTES:
+        # As the framework names a path that fits: without the converters.
+        paths.setdefault(BASE + re.sub(r":\w+}", "}", route.path), {})[route.method] = route
+    patterns = [BASE + "/".join(_segment(part) for part in route.path.split("/")) for route in ROUTES]
 
     async def handle(request: AnyRequest) -> Response[Any]:
-        route = by_method[request.method]
         operation_id = request.state.operation_id = new_id("op")
-        actor, token_id = (NOBODY, None) if route.public else await limits.asker(app, request)
-        call = Call(app=app, actor=actor, token_id=token_id, route=route, request=request, operation_id=operation_id)
+        methods = paths[str(request.scope["path_template"])]
+        route = methods.get(request.method)
+        if route is None:
+            return _without_route(request.method, methods)
+        held: Held = request.app.state.held
+        actor, token_id = (NOBODY, None) if route.public else await held.limits.asker(held.app, request)
+        call = Call(
+            app=held.app, actor=actor, token_id=token_id, route=route, request=request, operation_id=operation_id
+        )
         # Also where the handler looks at none: an unknown parameter is refused everywhere.
         call.asked(route.query)
         return _response(await route.handle(call), operation_id)
 
-    path = "/".join(_segment(part) for part in routes[0].path.split("/"))
-    return HTTPRouteHandler(
-        BASE + path,
-        http_method=[route.method for route in routes],
-        # Bodies are bounded where they are read (call.py): some routes take them as a stream.
-        request_max_body_size=None,
-        # The answer carries its own; the framework's guess for DELETE would forbid a body.
-        status_code=200,
-        name=routes[0].path,
-    )(handle)
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    # The answer carries its own status; the framework's guess for DELETE would forbid a body.
+    return HTTPRouteHandler(list(dict.fromkeys(patterns)), http_method=methods, status_code=200)(handle)  # pyright: ignore[reportArgumentType] - the framework names methods by an enum too
+
+
+def _without_route(method: str, methods: Mapping[str, Route]) -> Response[bytes]:
+    """What a path takes, told to anyone who asks: the description is open as well. Raises NoSuchMethod."""
+    if method != "OPTIONS":
+        raise NoSuchMethod(tuple(methods))
+    return Response(b"", status_code=204, headers={"Allow": ", ".join([*methods, "OPTIONS"])})
 
 
 def _segment(part: str) -> str:
@@ -193,19 +192,19 @@ def _refusal_headers(error: MooringError, operation_id: str) -> dict[str, str]:
 # --- outside /api: open to all ---
 
 
-def _health(app: App) -> list[HTTPRouteHandler]:
-    migrations = shipped()
+_MIGRATIONS = shipped()
 
-    async def healthz() -> Response[bytes]:
-        return Response(b'{"status":"ok"}', media_type=JSON)
 
-    async def readyz() -> Response[bytes]:
-        async with app.database.reading() as tx:
-            if not await current(tx, migrations):
-                raise Unavailable("the database is not at the current schema; run `moor migrate`")
-        return Response(b'{"status":"ready"}', media_type=JSON)
+async def _healthz() -> Response[bytes]:
+    return Response(b'{"status":"ok"}', media_type=JSON)
 
-    return [_get("/healthz", healthz), _get("/readyz", readyz)]
+
+async def _readyz(request: AnyRequest) -> Response[bytes]:
+    held: Held = request.app.state.held
+    async with held.app.database.reading() as tx:
+        if not await current(tx, _MIGRATIONS):
+            raise Unavailable("the database is not at the current schema; run `moor migrate`")
+    return Response(b'{"status":"ready"}', media_type=JSON)
 
 
 @functools.cache
@@ -214,20 +213,19 @@ def _document() -> bytes:
     return document(ROUTES)
 
 
-def _openapi() -> HTTPRouteHandler:
-    async def openapi() -> Response[bytes]:
-        return Response(_document(), media_type=JSON)
-
-    return _get(f"{BASE}/openapi", openapi)
+async def _openapi() -> Response[bytes]:
+    return Response(_document(), media_type=JSON)
 
 
-def _reference() -> HTTPRouteHandler:
-    async def reference() -> Response[bytes]:
-        headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-        return Response(page(_document()), media_type="text/html; charset=utf-8", headers=headers)
-
-    return _get("/docs", reference)
+async def _reference() -> Response[bytes]:
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+    return Response(page(_document()), media_type="text/html; charset=utf-8", headers=headers)
 
 
-def _get(path: str, handle: Callable[[], Awaitable[Response[bytes]]]) -> HTTPRouteHandler:
-    return HTTPRouteHandler(path, http_method="GET")(handle)
+def _open_to_all() -> list[HTTPRouteHandler]:
+    return [
+        HTTPRouteHandler("/healthz", http_method="GET")(_healthz),
+        HTTPRouteHandler("/readyz", http_method="GET")(_readyz),
+        HTTPRouteHandler(f"{BASE}/openapi", http_method="GET")(_openapi),
+        HTTPRouteHandler("/docs", http_method="GET")(_reference),
+    ]

@@ -72,7 +72,7 @@ class Watch:
 
     @property
     def _feed(self) -> Feed:
-        feed: Feed = self._call.request.app.state.feed
+        feed: Feed = self._call.request.app.state.held.feed
         return feed
 
     def _first(self, query: WatchQuery) -> int:
