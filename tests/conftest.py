@@ -79,3 +79,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"not run, and in CI nothing may go untested: {item.nodeid}: {report.longrepr}"
     return report
+
+
+# Each of these asks a whole API: many, and each a tenth of a second. The quick part leaves them out, but for two files
+# that go through every kind and through sessions.
+_WHOLE = {"surfaces", "proofs"}
+_QUICK = {"test_every_kind.py", "test_sessions_by_rest.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _WHOLE & set(item.path.parts) and item.path.name not in _QUICK:
+            item.add_marker(pytest.mark.slow)
