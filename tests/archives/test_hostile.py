@@ -36,8 +36,8 @@ def test_it_is_refused(case: Case) -> None:
 
 
 def test_every_rule_is_tried() -> None:
-    # What the process around it enforces is tried in test_worker, names of other systems below.
-    elsewhere = {Rule.TIME, Rule.MEMORY, Rule.PORTABLE}
+    # What the process around it enforces is tried in test_worker, secrets in test_changes, other systems' names below.
+    elsewhere = {Rule.TIME, Rule.MEMORY, Rule.SECRET, Rule.PORTABLE}
     assert {case.rule for case in REFUSED.values()} == set(Rule) - elsewhere
 
 

@@ -85,7 +85,7 @@ def _enter(directory: int, name: str, path: str, told: os.stat_result, found: Ch
 def _is_whiteout(directory: int, name: str, told: os.stat_result) -> bool:
     if told.st_size:
         return False
-    with _opened(directory, name, told.st_mode) as descriptor:
+    with _opened(directory, name) as descriptor:
         return _marked(descriptor, _WHITEOUT)
 
 
@@ -149,8 +149,7 @@ class Layers:
                 continue
             changed = entry.path in self._found.entries
             directory, name = (self._upper if changed else self._lower).of(entry.path)
-            mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-            with _opened(directory, name, mode) as descriptor:
+            with _opened(directory, name) as descriptor:
                 told = os.fstat(descriptor)
                 if not stat.S_ISREG(told.st_mode) or told.st_size != entry.size:
                     raise Damaged(f"{entry.path} changed while it was captured")
@@ -158,11 +157,13 @@ class Layers:
 
 
 @contextlib.contextmanager
-def _opened(directory: int, name: str, mode: int) -> Generator[int]:
+def _opened(directory: int, name: str) -> Generator[int]:
     """A regular file, open; one that its owner closed to itself is opened all the same."""
-    if not mode & 0o400:
+    try:
+        descriptor = os.open(name, _OPEN_FILE, dir_fd=directory)
+    except PermissionError:
         os.chmod(name, 0o600, dir_fd=directory)
-    descriptor = os.open(name, _OPEN_FILE, dir_fd=directory)
+        descriptor = os.open(name, _OPEN_FILE, dir_fd=directory)
     try:
         yield descriptor
     finally:

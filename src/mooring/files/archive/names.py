@@ -6,13 +6,15 @@ import unicodedata
 from mooring.files.archive.limits import Limits
 from mooring.files.errors import Refused, Rule
 
-# All that is odd in one look; which rule it breaks is found out only then.
+# All that may be odd; which rule it breaks, if any, is found out only then.
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]|(?:^|/)\.{0,2}(?:/|$)|^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_DEVICE = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?: *\..*)?")
-_UNPORTABLE = re.compile(r'[<>:"|?*]|[. ]$')
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³")}
+)
+_UNPORTABLE = frozenset('<>:"|?*')
 
 
 def decoded(raw: bytes) -> str:
@@ -28,13 +30,27 @@ def cleaned(name: str, limits: Limits) -> str:
     if name in (".", "./"):
         return ""
     path = name.removeprefix("./").removesuffix("/")
-    if _ODD.search(path):
+    # Most names are seen to be plain without a look at every letter by a pattern.
+    if not _plain(path) and _ODD.search(path):
         raise Refused(*_broken(name, path), entry=name)
     if not path.isascii() or len(path) > limits.part:
         _check_bytes(path, limits)
     if path.count("/") >= limits.depth:
         raise Refused(Rule.DEEP, f"it lies more than {limits.depth} directories deep", entry=name)
     return path
+
+
+def _plain(path: str) -> bool:
+    """Whether it is printable ASCII, and none of its parts is empty or begins with a dot."""
+    return (
+        path.isascii()
+        and path.isprintable()
+        and "/." not in path
+        and "//" not in path
+        and "\\" not in path
+        and path[:1] not in ("", "/", ".")
+        and path[1:2] != ":"
+    )
 
 
 def _check_bytes(path: str, limits: Limits) -> None:
@@ -87,8 +103,9 @@ def normal(path: str) -> str:
 
 def unportable(name: str) -> str | None:
     """Why other systems cannot have a file of this name (the last part of a path), or None."""
-    if _DEVICE.fullmatch(name):
+    # Whatever its end: NUL.txt is the device too.
+    if name.partition(".")[0].rstrip(" ").lower() in _DEVICES:
         return "its name is a device's on Windows"
-    if _UNPORTABLE.search(name):
+    if name[-1:] in (".", " ") or not _UNPORTABLE.isdisjoint(name):
         return "its name cannot be had on Windows"
     return None

@@ -150,7 +150,7 @@ class Tree:
 
     def _check_portable(self, path: str, name: str) -> None:
         why = names.unportable(name)
-        folded = path.casefold()
+        folded = path.lower() if path.isascii() else path.casefold()
         other = self._folded.get(folded)
         if folded != path:
             other = other or (folded if folded in self._paths else None)
