@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mooring.audit.seal import SealKey
-from mooring.audit.sealing import Outside
 from mooring.base.clock import Clock
 from mooring.base.db import Database
 from mooring.base.git import Mirrors
@@ -13,6 +12,7 @@ from mooring.files.blobs.base import BlobStore
 from mooring.files.cache import Cache
 from mooring.files.content import Contents
 from mooring.files.depot import Depot
+from mooring.files.seals import KeptSeals
 from mooring.identity.oidc import SignOn
 from mooring.secrets.live import Vaults
 from mooring.settings import Settings
@@ -43,6 +43,6 @@ class App:
     sign_on: SignOn | None
     # Signs the record; what it signed is also kept outside the database.
     seal_key: SealKey
-    seals: Outside
+    seals: KeptSeals
     # Signs where a page ended, for whichever process is asked for the next.
     cursor_key: bytes

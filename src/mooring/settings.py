@@ -46,6 +46,8 @@ class Settings:
     # The key that signs the record (None: in the data directory), and how often what is new is signed.
     audit_key_file: Path | None = None
     seal_seconds: float = 10.0
+    # Events older than this many days move from the database to the object store; 0: none does.
+    record_days: float = 0.0
     # How long a run that is to end gets between SIGTERM and SIGKILL.
     grace: float = 10.0
     # How long a session may take when it does not say.

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import LiteralString
 
@@ -10,10 +10,13 @@ import pytest
 
 from mooring.access.actor import SYSTEM
 from mooring.audit import sealing, sequence
-from mooring.audit.seal import SealKey
-from mooring.audit.sealing import Finding, Sealer, Verdict, verify
+from mooring.audit.archiving import Archiver
+from mooring.audit.seal import Finding, Leaf, SealKey
+from mooring.audit.sealing import Sealer
+from mooring.audit.verifying import Verdict, verify
 from mooring.base.clock import SystemClock
 from mooring.base.db import Database, connect
+from mooring.base.errors import Clash
 from mooring.base.hints import Hints
 from mooring.base.postgres import EmbeddedPostgres
 from mooring.catalog.catalog import SKILLS
@@ -30,6 +33,7 @@ class Record:
     database: Database
     superuser: Database
     sealer: Sealer
+    outside: KeptSeals
 
     async def grow(self, count: int, *, seal: bool = True) -> None:
         for number in range(count):
@@ -47,8 +51,11 @@ class Record:
             for statement in statements:
                 await tx.run(statement)
 
+    def archiver(self, keeps: timedelta = timedelta(0)) -> Archiver:
+        return Archiver(database=self.database, key=KEY, shelf=self.outside, clock=SystemClock(), keeps=keeps)
+
     async def verdict(self) -> Verdict:
-        return await verify(self.database, KEY, self.sealer.outside)
+        return await verify(self.database, KEY, self.outside, self.outside)
 
     async def found(self) -> tuple[int, str]:
         finding = (await self.verdict()).finding
@@ -67,7 +74,7 @@ async def record(database: Database, postgres: EmbeddedPostgres, tmp_path: Path)
     superuser = await connect(postgres.url("postgres", "mooring"), hints=Hints(), most=1)
     outside = KeptSeals(blobs=in_directory(tmp_path / "blobs"), head=tmp_path / "audit" / "head.json")
     sealer = Sealer(database=database, key=KEY, outside=outside, clock=SystemClock())
-    yield Record(database=database, superuser=superuser, sealer=sealer)
+    yield Record(database=database, superuser=superuser, sealer=sealer, outside=outside)
     await superuser.close()
 
 
@@ -188,17 +195,90 @@ async def test_two_sealers_make_one_chain(record: Record) -> None:
 
 async def test_even_the_owner_cannot_change_a_seal(record: Record, owner: Database) -> None:
     await record.grow(1)
-    for statement in ("UPDATE event_seals SET sealed_at = now()", "DELETE FROM event_seals", "TRUNCATE event_seals"):
+    for statement in (
+        "UPDATE event_seals SET sealed_at = now()",
+        "DELETE FROM event_seals",
+        "TRUNCATE event_seals CASCADE",
+    ):
         with pytest.raises(Exception, match="append-only"):
             async with owner.transaction() as tx:
                 await tx.script(statement)
 
 
 def test_a_seal_says_what_is_wrong_with_it() -> None:
-    leaf = sealing.Leaf(
+    leaf = Leaf(
         number=1, seq=1, id="x", at=0, actor_id=None, resource_type="a", resource_id="b", action="c", details="{}",
         reason=None,
     )  # fmt: skip
     whole = KEY.seal(None, [leaf], datetime(2026, 1, 1, tzinfo=UTC))
     assert whole.says is None
     assert whole.leaf(1) == leaf.hash
+
+
+# --- archives ---
+
+
+async def left(record: Record) -> int:
+    async with record.database.reading() as tx:
+        return await tx.value(int, "SELECT count(*) FROM resource_events") or 0
+
+
+async def test_old_events_leave_the_database_and_are_verified_where_they_are(record: Record) -> None:
+    for count in (3, 4, 2):
+        await record.grow(count)
+    assert not await record.archiver(timedelta(days=1)).step()
+    assert await record.archiver().step()
+    assert await left(record) == 0
+    await record.grow(2)
+    assert await record.verdict() == Verdict(sealed_to=11, numbered_to=11, finding=None)
+    assert await record.archiver().step()
+    assert not await record.archiver().step()
+    assert await record.verdict() == Verdict(sealed_to=11, numbered_to=11, finding=None)
+
+
+async def test_what_is_not_sealed_yet_is_not_moved(record: Record) -> None:
+    await record.grow(2)
+    await record.grow(3, seal=False)
+    assert await record.archiver().step()
+    assert await left(record) == 3
+
+
+async def test_an_altered_batch_is_not_moved(record: Record) -> None:
+    await record.grow(3)
+    await record.meddle("UPDATE resource_events SET reason = 'x'")
+    with pytest.raises(Clash, match="not what was sealed"):
+        await record.archiver().step()
+    assert await left(record) == 3
+
+
+async def test_an_archive_that_was_altered_or_removed_is_found_out(record: Record, tmp_path: Path) -> None:
+    await record.grow(3)
+    assert await record.archiver().step()
+    [archive] = (tmp_path / "blobs" / "record").iterdir()
+    whole = archive.read_bytes()
+    archive.chmod(0o600)
+    archive.write_bytes(whole[:-1] + b"x")
+    assert await record.found() == (1, "the archive of the events 1 to 3 is missing, or was altered")
+    archive.unlink()
+    assert (await record.found())[0] == 1
+    archive.write_bytes(whole)
+    assert (await record.verdict()).finding is None
+
+
+async def test_an_event_cannot_be_deleted_by_pretending_that_it_was_archived(record: Record, owner: Database) -> None:
+    await record.grow(3)
+    # The owner may add a row to the archives; what it then deletes is missed there.
+    async with owner.transaction() as tx:
+        await tx.run("INSERT INTO event_archives (first, last, sha256) VALUES (1, 3, sha256('x'::bytea))")
+        await tx.run("DELETE FROM resource_events")
+    assert await record.found() == (1, "the archive of the events 1 to 3 is missing, or was altered")
+
+
+async def test_the_application_has_nothing_forgotten_that_was_not_archived(record: Record) -> None:
+    await record.grow(3)
+    async with record.database.transaction() as tx:
+        assert await tx.value(int, "SELECT forget_events(3)") == 0
+    assert await left(record) == 3
+    with pytest.raises(Exception, match="permission denied"):
+        async with record.database.transaction() as tx:
+            await tx.run("DELETE FROM resource_events")

@@ -1,6 +1,7 @@
 """The record over HTTP: how far it is sealed, whether it is whole, taken out."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from mooring.app import App
 from mooring.audit import sequence
+from mooring.audit.archiving import Archiver
 from mooring.audit.sealing import Sealer
 from mooring.base.errors import Unfit
 from mooring.http.server import application
@@ -58,5 +60,13 @@ async def test_administrators_and_auditors_verify_and_export_and_nobody_else(app
         assert [msgspec.json.decode(line)["number"] for line in lines] == list(range(1, count + 1))
         rest = (await asker.get(f"/record/export?after={count - 1}")).text.splitlines()
         assert rest == lines[-1:]
+    # What was moved to the object store is exported just the same.
+    whole = (await admin.get("/record/export")).text
+    no_time = timedelta(0)
+    archiver = Archiver(database=app.database, key=app.seal_key, shelf=app.seals, clock=app.clock, keeps=no_time)
+    assert await archiver.step()
+    assert (await admin.get("/record/export")).text == whole
+    assert (await admin.get("/record")).json()["archived_to"] == count
+    assert (await admin.ask("POST", "/record/verify")).json()["intact"] is True
     for method, path in (("GET", "/record"), ("POST", "/record/verify"), ("GET", "/record/export")):
         assert (await author.ask(method, path)).status_code == 403

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -12,6 +13,8 @@ from mooring.access.actor import SYSTEM
 from mooring.app import App
 from mooring.audit import feed as feeds
 from mooring.audit import ledger, sequence
+from mooring.audit.archiving import Archiver
+from mooring.audit.sealing import Sealer
 from mooring.catalog.catalog import SKILLS
 from mooring.catalog.kinds import SKILL
 from mooring.http import watch
@@ -129,6 +132,25 @@ async def test_what_does_not_go_with_watching_is_400(admin: Asker, served: Serve
     async with httpx.AsyncClient(base_url=served.url) as client:
         answer = await client.get(f"/api/mooring/v1/skills?{query}", headers={"Authorization": f"Bearer {admin.token}"})
     assert answer.status_code == 400
+
+
+async def test_who_begins_before_what_was_moved_away_is_told_where_to_begin(
+    app: App, admin: Asker, served: Served
+) -> None:
+    async with watching(admin, served.url, "/skills?watch=true") as stream:
+        await admin.made("/skills", {"name": "a"})
+        [change] = await take(stream, 1)
+    sealer = Sealer(database=app.database, key=app.seal_key, outside=app.seals, clock=app.clock)
+    await sealer.step()
+    no_time = timedelta(0)
+    await Archiver(database=app.database, key=app.seal_key, shelf=app.seals, clock=app.clock, keeps=no_time).step()
+    async with httpx.AsyncClient(base_url=served.url) as client:
+        path = f"/api/mooring/v1/skills?watch=true&after={change.number - 1}"
+        answer = await client.get(path, headers={"Authorization": f"Bearer {admin.token}"})
+    assert (answer.status_code, answer.json()["details"]["archived_to"]) == (400, change.number)
+    async with watching(admin, served.url, "/skills?watch=true", last=change.number) as stream:
+        await admin.made("/skills", {"name": "b"})
+        assert [told.number for told in await take(stream, 1)] == [change.number + 1]
 
 
 async def churn(app: App, count: int) -> None:

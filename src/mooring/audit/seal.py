@@ -70,6 +70,27 @@ class Seal:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The first thing that is wrong: at which number, with which event (where that is known), and what."""
+
+    number: int
+    event_id: str | None
+    says: str
+
+
+def compare(seal: Seal, stored: Sequence[Leaf]) -> Finding | None:
+    """The first event that is not the one the seal covers, None when all are."""
+    there = {leaf.number: leaf for leaf in stored}
+    for number in range(seal.first, seal.last + 1):
+        leaf = there.get(number)
+        if leaf is None or leaf.id is None:
+            return Finding(number=number, event_id=None, says="the event was removed")
+        if leaf.hash != seal.leaf(number):
+            return Finding(number=number, event_id=leaf.id, says="the event is not the one that was sealed")
+    return None
+
+
 class SealKey:
     """What signs seals: the 32 bytes of an Ed25519 private key, which stay outside the database."""
 

@@ -89,6 +89,6 @@ async def _grant(tx: Tx, role: str) -> None:
     await tx.script(
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted};"
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted};"
-        f"REVOKE UPDATE, DELETE, TRUNCATE ON resource_events, event_seals FROM {quoted};"
+        f"REVOKE UPDATE, DELETE, TRUNCATE ON resource_events, event_seals, event_archives FROM {quoted};"
         f"REVOKE INSERT, UPDATE, DELETE ON schema_migrations FROM {quoted};"
     )

@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mooring.app import App
+from mooring.audit.archiving import Archiver
 from mooring.audit.sealing import Sealer
 from mooring.audit.sequence import keep_numbering
 from mooring.base.db import Database
@@ -221,13 +222,14 @@ def _every(seconds: float) -> timedelta:
 
 
 async def _seal(app: App, stopping: asyncio.Event) -> None:
-    """Seal the record as it grows."""
+    """Seal the record as it grows, and move what is old."""
     sealer = Sealer(database=app.database, key=app.seal_key, outside=app.seals, clock=app.clock)
+    keeps = timedelta(days=app.settings.record_days)
+    archiver = Archiver(database=app.database, key=app.seal_key, shelf=app.seals, clock=app.clock, keeps=keeps)
 
     async def step() -> None:
-        while await sealer.step():
-            if stopping.is_set():
-                return
+        while not stopping.is_set() and (await sealer.step() or (keeps and await archiver.step())):
+            continue
 
     await repeat(step, name="seal", every=timedelta(seconds=app.settings.seal_seconds), stopping=stopping)
 

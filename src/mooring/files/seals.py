@@ -1,4 +1,5 @@
-"""Seals outside the database: a copy of each in the blob store, the newest number in a file of the data directory."""
+"""What of the record lies outside the database: in the blob store a copy of each seal, and archives of old events;
+the newest sealed number in a file of the data directory."""
 
 import asyncio
 import contextlib
@@ -23,7 +24,7 @@ class _Head(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSeals:
-    """Copies under `seals/<last number>`; the head is a file that is replaced whole."""
+    """Seals under `seals/`, archives under `record/`; the head is a file that is replaced whole."""
 
     blobs: BlobStore
     head: Path
@@ -57,6 +58,20 @@ class KeptSeals:
         except (Missing, msgspec.DecodeError):
             return None
 
+    async def put(self, first: int, last: int, packed: bytes) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.write(packed)
+            await self.blobs.put_file(_archive(first, last), file)
+
+    async def take(self, first: int, last: int) -> bytes | None:
+        held = bytearray()
+        try:
+            async for chunk in self.blobs.read(_archive(first, last)):
+                held += chunk
+        except Missing:
+            return None
+        return bytes(held)
+
     def _write(self, head: _Head) -> None:
         fresh = self.head.with_suffix(".new")
         try:
@@ -70,6 +85,10 @@ class KeptSeals:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
             raise Unavailable(f"cannot write {self.head}: {error.strerror}") from error
+
+
+def _archive(first: int, last: int) -> str:
+    return f"record/{first:0{_DIGITS}d}-{last:0{_DIGITS}d}.jsonl.gz"
 
 
 def _key(last: int) -> str:

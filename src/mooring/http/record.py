@@ -1,11 +1,14 @@
 """Routes that prove and hand out the record as a whole."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from mooring.audit import events, sealing
-from mooring.audit.sealing import check_may_verify
+from mooring.audit import archiving, events, sealing, verifying
+from mooring.audit.events import NumberedEvent
+from mooring.audit.seal import Leaf
+from mooring.audit.verifying import check_may_verify
 from mooring.http.call import Call
 from mooring.http.route import Answer, Route
 from mooring.http.watch import shown
@@ -18,10 +21,11 @@ _BATCH = 1_000
 async def _state(call: Call) -> Answer:
     check_may_verify(call.actor.sees.everything)
     async with call.app.database.reading() as tx:
-        newest = await sealing.newest(tx)
+        newest, archived_to = await sealing.newest(tx), await archiving.archived_to(tx)
     return Answer(
         body=RecordState(
             kind="RecordState",
+            archived_to=archived_to,
             sealed_to=newest.last if newest else 0,
             sealed_at=newest.sealed_at if newest else None,
             root=newest.root.hex() if newest else None,
@@ -32,7 +36,7 @@ async def _state(call: Call) -> Answer:
 
 async def _verify(call: Call) -> Answer:
     check_may_verify(call.actor.sees.everything)
-    verdict = await sealing.verify(call.app.database, call.app.seal_key, call.app.seals)
+    verdict = await verifying.verify(call.app.database, call.app.seal_key, call.app.seals, call.app.seals)
     found = verdict.finding
     return Answer(
         body=RecordVerdict(
@@ -52,13 +56,34 @@ async def _export(call: Call) -> Answer:
 
 
 async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
+    """The archives first, then what is still in the database."""
+    while True:
+        async with call.app.database.reading() as tx:
+            archive = await archiving.holding(tx, after + 1)
+        if archive is None:
+            break
+        moved = await archiving.opened(call.app.seals, archive)
+        yield b"".join(_line(_event(leaf)) for leaf in moved if leaf.number > after)
+        after = archive.last
     while True:
         async with call.app.database.reading() as tx:
             found = await events.after(tx, after, _BATCH)
         if not found:
             return
         after = found[-1].number
-        yield b"".join(msgspec.json.encode(shown(event)) + b"\n" for event in found)
+        yield b"".join(_line(event) for event in found)
+
+
+def _event(leaf: Leaf) -> NumberedEvent:
+    """An event as it was sealed, as it was in the database."""
+    at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=leaf.at or 0)
+    details = msgspec.json.decode(leaf.details or "{}")
+    held = {name: getattr(leaf, name) for name in events.COLUMNS if name not in ("timestamp", "details")}
+    return NumberedEvent(timestamp=at, details=details, **held)
+
+
+def _line(event: NumberedEvent) -> bytes:
+    return msgspec.json.encode(shown(event)) + b"\n"
 
 
 ROUTES: tuple[Route, ...] = (

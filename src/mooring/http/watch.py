@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from mooring.access.actor import Actor
-from mooring.audit import events, lists
+from mooring.audit import archiving, events, lists
 from mooring.audit.events import NumberedEvent
 from mooring.audit.feed import Feed
 from mooring.audit.kinds import Kind
@@ -68,6 +68,11 @@ class Watch:
             raise BadRequest("watch: the parameters of a page do not go with it; leave them out", field="watch")
         await self._feed.begun.wait()
         number = last_number(self._call, after=self._first(query))
+        async with self._call.app.database.reading() as tx:
+            moved = await archiving.archived_to(tx)
+        if number < moved:
+            says = f"the events up to {moved} were moved to the object store; begin after {moved}, or export them"
+            raise BadRequest(says, field="after", archived_to=moved)
         return sse(self._stream(number), after=number)
 
     @property

@@ -49,9 +49,13 @@ class ExportQuery(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class RecordState(Struct, kw_only=True):
-    """How far the record is sealed: up to which number, when, with which public key (Ed25519, hex)."""
+    """How far the record is sealed: up to which number, when, with which public key (Ed25519, hex).
+
+    Events up to `archived_to` were moved to the object store.
+    """
 
     kind: str
+    archived_to: int
     sealed_to: int
     sealed_at: datetime | None
     root: str | None

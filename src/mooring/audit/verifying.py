@@ -1,0 +1,141 @@
+"""The record is verified: who altered, removed or inserted an event is found out, and which event it was."""
+
+from dataclasses import dataclass
+
+from mooring.audit import archiving, sealing
+from mooring.audit.archiving import Archive, Shelf
+from mooring.audit.seal import BEGINNING, Finding, Leaf, Seal, SealKey, compare
+from mooring.audit.sealing import Outside
+from mooring.base.db import Database, Tx
+from mooring.base.errors import Denied, Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a verification came to: up to which number the record is sealed, and is as it was sealed; and numbered."""
+
+    sealed_to: int
+    numbered_to: int
+    finding: Finding | None
+
+
+async def verify(database: Database, key: SealKey, outside: Outside, shelf: Shelf) -> Verdict:
+    """Look at every seal and every event, here and in the archives. Long for a long record; no transaction is held."""
+    events = _Events(database, shelf)
+    before: Seal | None = None
+    # Asked first: what is sealed meanwhile must not look as if it had been removed.
+    known_outside = await outside.newest()
+    while True:
+        async with database.reading() as tx:
+            seal = await sealing.following(tx, before.last if before else 0)
+        if seal is None:
+            break
+        finding = await _look_at(before, seal, events, key, outside)
+        if finding is not None:
+            return Verdict(sealed_to=before.last if before else 0, numbered_to=seal.last, finding=finding)
+        before = seal
+    sealed_to = before.last if before else 0
+    async with database.reading() as tx:
+        numbered_to = await _numbered_to(tx)
+        finding = await _look_beyond(tx, sealed_to, numbered_to, known_outside)
+    return Verdict(sealed_to=sealed_to, numbered_to=numbered_to, finding=finding)
+
+
+async def _look_at(
+    before: Seal | None, seal: Seal, events: "_Events", key: SealKey, outside: Outside
+) -> Finding | None:
+    """The first thing wrong with a seal, or with the events it covers."""
+    first = (before.last if before else 0) + 1
+    if seal.first != first:
+        return Finding(number=first, event_id=None, says=f"the seal over number {first} was removed")
+    wrong = seal.says
+    if wrong is None and seal.key != key.public:
+        wrong = "it was made with another key than this installation's"
+    if wrong is None and seal.previous != (before.root if before else BEGINNING):
+        wrong = "it does not follow the one before"
+    trusted = seal if wrong is None else await _copy(seal, key, outside)
+    if trusted is not None:
+        finding = await events.compared(trusted)
+        if finding is not None:
+            return finding
+    if wrong is not None:
+        return Finding(number=first, event_id=None, says=f"the seal over the numbers {first} to {seal.last}: {wrong}")
+    return None
+
+
+class _Events:
+    """The events a seal covers, from the database or from the archive they were moved to."""
+
+    def __init__(self, database: Database, shelf: Shelf) -> None:
+        self._database = database
+        self._shelf = shelf
+        # The one that was opened last: it holds many seals' worth.
+        self._open: tuple[Archive, list[Leaf]] | None = None
+
+    async def compared(self, seal: Seal) -> Finding | None:
+        """The first event that is not the one that was sealed."""
+        archive = await self._archive(seal)
+        if archive is None:
+            async with self._database.reading() as tx:
+                finding = compare(seal, await sealing.between(tx, seal.first, seal.last))
+            # They may have been moved just now.
+            archive = None if finding is None else await self._archive(seal)
+            if archive is None:
+                return finding
+        try:
+            return compare(seal, await self._moved(archive))
+        except (Unavailable, ValueError) as error:
+            return Finding(number=seal.first, event_id=None, says=str(error))
+
+    async def _archive(self, seal: Seal) -> Archive | None:
+        async with self._database.reading() as tx:
+            return await archiving.holding(tx, seal.first)
+
+    async def _moved(self, archive: Archive) -> list[Leaf]:
+        if self._open is None or self._open[0] != archive:
+            self._open = archive, await archiving.opened(self._shelf, archive)
+        return self._open[1]
+
+
+async def _copy(seal: Seal, key: SealKey, outside: Outside) -> Seal | None:
+    """The seal as it is kept outside, to name the event that was altered together with the seal."""
+    kept = await outside.read(seal.last)
+    good = kept is not None and kept.says is None and kept.key == key.public and kept.first == seal.first
+    return kept if good else None
+
+
+async def _look_beyond(tx: Tx, sealed_to: int, numbered_to: int, outside: int) -> Finding | None:
+    """What no seal in the database covers."""
+    if outside > sealed_to:
+        says = f"seals up to number {outside} were kept outside; those after {sealed_to} were removed"
+        return Finding(number=sealed_to + 1, event_id=None, says=says)
+    gap = await tx.value(int, _GAP, sealed_to, numbered_to)
+    if gap is not None:
+        return Finding(number=gap, event_id=None, says="the event was removed before it was sealed")
+    stray = await tx.value(str, _STRAY)
+    if stray is not None:
+        return Finding(number=numbered_to, event_id=stray, says="the event was inserted by hand: it never had a number")
+    return None
+
+
+def check_may_verify(everything: bool) -> None:  # noqa: FBT001 - one fact about the asker
+    """Return when the asker sees the whole record. Raises Denied."""
+    if not everything:
+        raise Denied("administrators and auditors verify and export the record")
+
+
+async def _numbered_to(tx: Tx) -> int:
+    return await tx.value(int, "SELECT coalesce(max(number), 0) FROM event_numbers") or 0
+
+
+_GAP = """
+SELECT wanted.number FROM generate_series($1::bigint + 1, $2::bigint) AS wanted (number)
+LEFT JOIN event_numbers AS n ON n.number = wanted.number LEFT JOIN resource_events AS e ON e.seq = n.seq
+WHERE e.id IS NULL ORDER BY 1 LIMIT 1
+"""
+_STRAY = """
+SELECT e.id FROM resource_events AS e
+WHERE NOT EXISTS (SELECT 1 FROM event_numbers AS n WHERE n.seq = e.seq)
+    AND NOT EXISTS (SELECT 1 FROM event_outbox AS o WHERE o.seq = e.seq)
+ORDER BY e.seq LIMIT 1
+"""
