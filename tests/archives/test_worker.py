@@ -91,6 +91,17 @@ async def test_memory_that_runs_out_is_a_refusal(shop: Workshop) -> None:
     assert refused.value.rule is Rule.MEMORY
 
 
+@pytest.mark.long
+async def test_a_million_entries_are_taken_with_bounded_memory(shop: Workshop) -> None:
+    with shop.scratch() as source:
+        for at in range(1_000_000):
+            source.write(make.file(f"d{at // 1000}/f{at}", b"%d" % at))
+        source.write(make.END)
+        source.flush()
+        async with replace(shop, memory=640 << 20, seconds=600).taken(source) as made:
+            assert made.taken.packed.entry_count == 1_001_000
+
+
 @pytest.mark.slow
 async def test_time_that_runs_out_is_a_refusal(shop: Workshop) -> None:
     with pytest.raises(Refused) as refused:
