@@ -146,6 +146,21 @@ async def test_a_group_with_instances_and_a_user_with_memberships_or_tokens_are_
     assert (await admin.ask("DELETE", f"/users/{author.id}")).status_code == 204
 
 
+async def test_a_user_who_goes_takes_the_revoked_tokens_along_and_each_leaves_an_event(admin: Asker) -> None:
+    author = await join(admin, "author")
+    second = await author.made("/tokens", {"name": "second"})
+    tokens = [item for item in (await admin.get("/tokens")).json()["items"] if item["user_id"] == author.id]
+    for token in tokens:
+        await admin.ask("POST", f"{token['href']}/revoke")
+    assert (await admin.get(second["href"])).status_code == 200
+    assert (await admin.ask("DELETE", f"/users/{author.id}", Audit_Reason="left")).status_code == 204
+    assert (await admin.get(second["href"])).status_code == 404
+    assert author.id not in (await admin.get("/tokens")).text
+    for token in tokens:
+        newest = (await admin.get(f"/resource_events?resource_id={token['id']}&size=1")).json()["items"][0]
+        assert (newest["action"], newest["reason"]) == ("token.delete", "left")
+
+
 async def test_membership_is_a_change_of_the_group(admin: Asker) -> None:
     author = await join(admin, "author")
     group = await admin.made("/groups", {"name": "builders"})

@@ -113,6 +113,11 @@ async def uses(tx: Tx, token_ids: list[str]) -> dict[str, datetime]:
     return {row.token_id: row.used_at for row in found}
 
 
+async def tokens_of(tx: Tx, user_id: str) -> list[str]:
+    """The ids of a user's tokens, of revoked and expired ones too."""
+    return await tx.values(str, "SELECT id FROM tokens WHERE user_id = $1 AND deleted_at IS NULL ORDER BY id", user_id)
+
+
 async def any_user(tx: Tx) -> bool:
     """Whether there is or ever was one."""
     return bool(await tx.value(bool, "SELECT EXISTS (SELECT 1 FROM users)"))

@@ -11,7 +11,7 @@ from mooring.base.db import Tx
 from mooring.base.errors import Clash, Missing
 from mooring.identity import store, tokens
 from mooring.identity.entities import User
-from mooring.identity.kinds import USER
+from mooring.identity.kinds import TOKEN, USER
 
 USERS = Verbs(kind=USER)
 
@@ -42,8 +42,10 @@ async def replace(tx: Tx, actor: Actor, before: User, values: Mapping[str, objec
 
 
 async def delete(tx: Tx, actor: Actor, before: User) -> None:
-    """The locked user is there no more. Raises Denied, Clash."""
+    """The locked user is there no more, nor the tokens it had once. Raises Denied, Clash (one still lets it in)."""
     await USERS.delete(tx, actor, before)
+    for token_id in await store.tokens_of(tx, before.id):
+        await ledger.delete(tx, actor, TOKEN, await ledger.read(tx, SYSTEM, TOKEN, token_id, lock=True))
     await _keep_an_admin(tx, before)
 
 
