@@ -496,6 +496,32 @@ async def test_what_an_instance_uses_is_not_deleted(admin: Asker, work: Work) ->
     assert (answer.status_code, instance["id"] in answer.json()["details"]["used_by"]) == (409, True)
 
 
+async def test_a_revoked_grant_hinders_no_change_of_an_instance_but_one_of_its_files(admin: Asker) -> None:
+    filesystem = await admin.made("/filesystems", {"name": "files"})
+    group, other = await admin.made("/groups", {"name": "team"}), await admin.made("/groups", {"name": "others"})
+    granted = f"{group['href']}/available_filesystems/{filesystem['id']}"
+    await admin.ask("PUT", granted)
+    instance = await admin.made(
+        "/compute_instances", {"name": "ci", "group_id": group["id"], "filesystem_id": filesystem["id"]}
+    )
+    await admin.ask("DELETE", granted)
+    for patch in ({"description": "old", "cpus": 2}, {"environment": {"A": "1"}}, {"filesystem_id": filesystem["id"]}):
+        changed = await admin.ask("PATCH", instance["href"], patch)
+        assert changed.status_code == 200, changed.text
+    workflow = await admin.made(
+        "/workflows", {"name": "w", "agent_id": (await admin.made("/agents", {"name": "a"}))["id"]}
+    )
+    session = await admin.made(
+        "/sessions", {"workflow_id": workflow["id"], "compute_instance_id": instance["id"], "prompt": "true"}
+    )
+    refused = await admin.ask("POST", f"{session['href']}/start")
+    assert (refused.status_code, "was not granted" in refused.json()["reason"]) == (422, True)
+    assert (await admin.ask("PATCH", instance["href"], {"group_id": other["id"]})).status_code == 422
+    assert (await admin.ask("PATCH", instance["href"], {"filesystem_id": None})).status_code == 200
+    assert (await admin.ask("PATCH", instance["href"], {"filesystem_id": filesystem["id"]})).status_code == 422
+    assert (await admin.ask("PATCH", instance["href"], {"group_id": other["id"]})).status_code == 200
+
+
 @pytest.mark.slow
 async def test_a_filesystem_that_is_deleted_while_it_is_imported_stays_gone(admin: Asker, work: Work, app: App) -> None:
     filesystem = await admin.made("/filesystems", {"name": "f", "source": uploaded(await upload(admin, TREE))})

@@ -290,6 +290,23 @@ async def test_an_instance_does_not_carry_its_exposures_into_a_group_without_the
     assert (await admin.ask("PATCH", one, {"group_id": other["id"]})).status_code == 200
 
 
+async def test_a_revoked_grant_hinders_no_change_but_one_of_what_it_was_for(admin: Asker) -> None:
+    secret, small = await kept(admin), await machine(admin)
+    await small.grant(secret)
+    exposure = (await small.expose(secret, expose_as_env="TOKEN")).json()
+    await small.revoke(secret)
+    one = f"/compute_instances/{small.instance['id']}"
+    for patch in ({"environment": {"MODE": "fast"}}, {"description": "old", "cpus": 2}, {"name": "other"}):
+        changed = await admin.ask("PATCH", one, patch)
+        assert changed.status_code == 200, changed.text
+    assert (await admin.ask("PATCH", one, {"environment": {"TOKEN": "plain"}})).status_code == 409
+    assert (await admin.ask("PATCH", exposure["href"], {"expose_as_env": "OTHER"})).status_code == 403
+    other = await admin.made("/groups", {"name": "others"})
+    assert (await admin.ask("PATCH", one, {"group_id": other["id"]})).status_code == 403
+    assert (await admin.ask("DELETE", exposure["href"])).status_code == 204
+    assert (await admin.ask("PATCH", one, {"group_id": other["id"]})).status_code == 200
+
+
 # --- git credentials ---
 
 
@@ -310,6 +327,26 @@ async def test_a_group_asks_a_host_with_a_secret_that_was_granted_to_it(admin: A
     assert cleared["git_credentials"] == {}
     body = {"name": "other", "git_credentials": {"git.example.org": secret["id"]}}
     assert (await admin.ask("POST", "/groups", body)).status_code == 422
+
+
+async def test_a_credential_whose_grant_was_revoked_stays_named_and_so_its_secret_stays(admin: Asker) -> None:
+    first, small = await kept(admin), await machine(admin)
+    second = await admin.made("/secrets", {"name": "second", "value": "four and more"})
+    one = f"/groups/{small.group['id']}"
+    for secret in (first, second):
+        await small.grant(secret)
+    named = {"git.example.org": first["id"], "example.org": first["id"]}
+    assert (await admin.ask("PATCH", one, {"git_credentials": named})).status_code == 200
+    await small.revoke(first)
+    # What was named before is in nobody's way: other hosts are added, and names changed.
+    more = {"git_credentials": {"other.example.org": second["id"]}, "description": "old"}
+    assert (await admin.ask("PATCH", one, more)).status_code == 200
+    # But nothing new is named that is not granted.
+    assert (await admin.ask("PATCH", one, {"git_credentials": {"x.example.org": first["id"]}})).status_code == 422
+    refused = await admin.ask("DELETE", f"/secrets/{first['id']}")
+    assert (refused.status_code, refused.json()["details"]["used_by"]) == (409, [small.group["id"]])
+    assert (await admin.ask("PATCH", one, {"git_credentials": dict.fromkeys(named)})).status_code == 200
+    assert (await admin.ask("DELETE", f"/secrets/{first['id']}")).status_code == 204
 
 
 # --- delete ---

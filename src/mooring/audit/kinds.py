@@ -15,7 +15,7 @@ COMMON: tuple[LiteralString, ...] = ("id", "created_at", "updated_at", "version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """A living declaration that refers to a row and so hinders its deletion."""
+    """A living declaration that refers to a row and so hinders its deletion. `table` may be more than one, joined."""
 
     table: LiteralString
     column: LiteralString

@@ -155,7 +155,8 @@ async def change(
 async def delete(tx: Tx, actor: Actor, kind: Kind[T], before: T) -> None:
     """The locked row `before` is there no more, nor its parts. Raises Clash with the list of what still uses it."""
     identifier = str(_at(before, "id"))
-    users = [user for use in kind.used_by for user in await _users(tx, use, identifier)]
+    # One that uses it twice is named once.
+    users = list(dict.fromkeys([user for use in kind.used_by for user in await _users(tx, use, identifier)]))
     if users:
         raise Clash(f"this {kind.name} is still used by {', '.join(users[:10])}; remove it there first", used_by=users)
     recorded = {"before": {column: _at(before, column) for column in kind.recorded}}

@@ -62,10 +62,15 @@ async def replace(
     return after
 
 
-async def still_fit(tx: Tx, instance: ComputeInstance) -> None:
-    """Return when what the changed instance exposes still may be. Raises NotGranted, Clash."""
+async def check_grants(tx: Tx, instance: ComputeInstance) -> None:
+    """Return when the group of an instance may use all that it exposes. Raises NotGranted."""
     for exposure in await store.of(tx, [instance.id]):
         await _granted(tx, instance.group_id, exposure)
+
+
+async def check_environment(tx: Tx, instance: ComputeInstance) -> None:
+    """Return when the environment of an instance sets nothing that it exposes. Raises Clash."""
+    for exposure in await store.of(tx, [instance.id]):
         _not_set(exposure, instance.environment)
 
 

@@ -24,14 +24,21 @@ async def create(tx: Tx, actor: Actor, values: Mapping[str, object]) -> ComputeI
 
 
 async def replace(tx: Tx, actor: Actor, before: ComputeInstance, values: Mapping[str, object]) -> ComputeInstance:
-    """The locked instance with these values; runs under way keep what they have. Raises Denied, Unfit, Clash."""
+    """The locked instance with these values; runs under way keep what they have. Raises Denied, Unfit, Clash.
+
+    What stays as it was is not looked at: a grant that was revoked hinders a start, and no other change.
+    """
     after = await INSTANCES.replace(tx, actor, before, values)
-    if after.group_id != before.group_id:
+    moved = after.group_id != before.group_id
+    if moved:
         # Whoever moves it takes it from one group and gives it to another: an operator of both.
         await require(tx, actor, Permission.CREATE, COMPUTE_INSTANCE, after)
-    await _check_files(tx, after)
-    if (after.group_id, after.environment) != (before.group_id, before.environment):
-        await exposures.still_fit(tx, after)
+    if moved or _files(after) != _files(before):
+        await _check_files(tx, after)
+    if moved:
+        await exposures.check_grants(tx, after)
+    if after.environment != before.environment:
+        await exposures.check_environment(tx, after)
     return after
 
 
@@ -54,6 +61,10 @@ async def check_grant(tx: Tx, instance_id: str | None, filesystem_id: str) -> No
     if group_id is None or not await store.has_filesystem(tx, group_id, filesystem_id):
         says = f"the grant of the filesystem {filesystem_id} to the instance's group was revoked before the run started"
         raise Unfit(says, id=filesystem_id)
+
+
+def _files(instance: ComputeInstance) -> tuple[str | None, str | None]:
+    return instance.filesystem_id, instance.filesystem_version_id
 
 
 async def _check_files(tx: Tx, instance: ComputeInstance) -> None:

@@ -45,7 +45,8 @@ async def replace(tx: Tx, actor: Actor, before: Group, values: Mapping[str, obje
     if after.git_credentials != before.git_credentials:
         granted = {row.other for row in (await parts.links(tx, AVAILABLE_SECRETS, [after.id]))[after.id]}
         for host, secret_id in after.git_credentials.items():
-            if secret_id not in granted:
+            # What was named before stays named though its grant was revoked: that hinders what asks with it, not this.
+            if before.git_credentials.get(host) != secret_id and secret_id not in granted:
                 says = f"git_credentials: the group was not granted {secret_id}, named for {host}"
                 raise Unfit(says, field="git_credentials", id=secret_id)
     return after

@@ -26,6 +26,13 @@ SECRET = Kind(
     used_by=(
         Use(table="instance_secret_mappings", column="secret_id", shows="compute_instance_id"),
         Use(table="group_secrets", column="secret_id", living="TRUE", shows="group_id"),
+        # Behind the grants: who names a secret holds its grant, so whoever saw it revoked sees what it was named for.
+        Use(
+            table="groups, jsonb_each_text(groups.git_credentials) AS named",
+            column="named.value",
+            living="groups.deleted_at IS NULL",
+            shows="groups.id",
+        ),
     ),
 )  # fmt: skip
 
