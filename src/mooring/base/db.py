@@ -1,7 +1,9 @@
 """PostgreSQL: a pool, transactions that carry hints, rows as frozen values. The only file that knows asyncpg."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, LiteralString, TypeVar
 
 import asyncpg
@@ -12,6 +14,9 @@ from mooring.base.hints import CHANNEL, Hints
 
 T = TypeVar("T")
 
+# A process that is halted in mid-transaction holds its locks, and with them everybody who waits for one.
+_PATIENCE = timedelta(seconds=30)
+_MS = timedelta(milliseconds=1)
 _JSONB_VERSION = b"\x01"
 _AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 # asyncpg has no type information.
@@ -26,14 +31,8 @@ def _decode_json(value: bytes) -> Any:  # noqa: ANN401 - a JSON document has no 
     return msgspec.json.decode(value[1:])
 
 
-async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no type information
-    await connection.set_type_codec(
-        "jsonb", encoder=_encode_json, decoder=_decode_json, schema="pg_catalog", format="binary"
-    )
-
-
 async def _keep(_connection: Any) -> None:  # noqa: ANN401 - asyncpg has no type information
-    # Nothing sets session state (only SET LOCAL and transaction-level locks), so there is nothing to reset.
+    # What a connection begins with stays; nothing else sets session state, so there is nothing to reset.
     return
 
 
@@ -108,61 +107,67 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Tx]:
         """A transaction, READ COMMITTED. Raises Unavailable when the database is away, Clash on a constraint."""
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                tx = Tx(connection)
-                yield tx
-        except MooringError:
-            raise
-        except Exception as error:
-            raise translated(error) from error
+        async with self._connection() as connection, connection.transaction():
+            tx = Tx(connection)
+            yield tx
         self.hints.touch(tx.hints)
 
     @contextlib.asynccontextmanager
     async def statement(self) -> AsyncGenerator[Tx]:
         """A transaction of one statement: without the round trips that begin and end it. A second one is refused."""
-        try:
-            async with self._pool.acquire() as connection:
-                tx = Tx(_Once(connection))
-                yield tx
-        except MooringError:
-            raise
-        except Exception as error:
-            raise translated(error) from error
+        async with self._connection() as connection:
+            tx = Tx(_Once(connection))
+            yield tx
         self.hints.touch(tx.hints)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncGenerator[Tx]:
         """A connection for statements that only read, each on its own: saves the round trips of a transaction."""
-        try:
-            async with self._pool.acquire() as connection:
-                yield Tx(connection)
-        except MooringError:
-            raise
-        except Exception as error:
-            raise translated(error) from error
+        async with self._connection() as connection:
+            yield Tx(connection)
 
     async def send_hints(self) -> None:
-        """Tell the other processes what changed here; one NOTIFY for all of it."""
+        """Tell the other processes what changed here; one NOTIFY for all of it. Raises Unavailable; they poll then."""
         payload = self.hints.take_unsent()
         if payload:
-            async with self._pool.acquire() as connection:
+            async with self._connection() as connection:
                 await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncGenerator[Callable[[], bool]]:
-        """Hear the hints of other processes for as long as the block runs; yields whether the line still stands."""
+        """Hear the hints of other processes for as long as the block runs; yields whether the line still stands.
+
+        Raises Unavailable when the line cannot be had.
+        """
+        broken = asyncio.Event()
 
         def heard(_connection: object, _pid: int, _channel: str, payload: str) -> None:
             self.hints.wake(payload.split())
 
-        async with self._pool.acquire() as connection:
+        def broke(_connection: object) -> None:
+            broken.set()
+
+        async with self._connection() as connection:
+            # The pool takes back a connection that broke; from then on it answers nothing, not even that it did.
+            connection.add_termination_listener(broke)
             await connection.add_listener(CHANNEL, heard)
             try:
-                yield lambda: not connection.is_closed()
+                yield lambda: not broken.is_set()
             finally:
-                if not connection.is_closed():
+                if not broken.is_set():
+                    connection.remove_termination_listener(broke)
                     await connection.remove_listener(CHANNEL, heard)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Any]:
+        """A connection of the pool; what it raises is one of our kinds of error."""
+        try:
+            async with self._pool.acquire() as connection:
+                yield connection
+        except MooringError:
+            raise
+        except Exception as error:
+            raise translated(error) from error
 
     async def close(self) -> None:
         """Close every connection."""
@@ -187,6 +192,9 @@ _STATES: Mapping[str, tuple[type[MooringError], str]] = {
     "57P01": (Unavailable, "the database is shutting down; try again"),
     "57P02": (Unavailable, "the database is shutting down; try again"),
     "57P03": (Unavailable, "the database is starting; try again"),
+    "25P03": (Unavailable, "the database gave this up after it had waited too long; try again"),
+    # Another server has taken over, and this one only follows it.
+    "25006": (Unavailable, "the database takes no changes now; try again"),
 }
 
 
@@ -204,10 +212,22 @@ def translated(error: Exception) -> Exception:
     return error
 
 
-async def connect(url: str, *, hints: Hints, most: int = 12) -> Database:
-    """A pool of up to `most` connections to `url`. Raises Unavailable when the database does not answer."""
+async def connect(url: str, *, hints: Hints, most: int = 12, patience: timedelta = _PATIENCE) -> Database:
+    """A pool of up to `most` connections to `url`; the server ends a transaction that asks nothing for so long.
+
+    Raises Unavailable when the database does not answer.
+    """
+
+    async def prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no type information
+        await connection.set_type_codec(
+            "jsonb", encoder=_encode_json, decoder=_decode_json, schema="pg_catalog", format="binary"
+        )
+        await connection.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', $1, false)", f"{patience // _MS}ms"
+        )
+
     try:
-        pool = await _asyncpg.create_pool(url, min_size=1, max_size=most, init=_prepare, reset=_keep)
+        pool = await _asyncpg.create_pool(url, min_size=1, max_size=most, init=prepare, reset=_keep)
     except (*_AWAY, asyncpg.PostgresError, ValueError) as error:
         raise Unavailable(f"cannot open the database: {error}") from error
     return Database(pool, hints)

@@ -50,7 +50,6 @@ class TooMany(MooringError):
 
     def __init__(self, reason: str, *, retry_after: int) -> None:
         super().__init__(reason, retry_after=retry_after)
-        self.retry_after = retry_after
 
 
 class OutOfRange(MooringError):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import math
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -184,8 +185,10 @@ def _refusal_headers(error: MooringError, operation_id: str) -> dict[str, str]:
         headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, OutOfRange):
         headers["Content-Range"] = f"bytes */{error.size}"
-    if isinstance(error, TooMany):
-        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, TooMany | Unavailable):
+        after = error.facts.get("retry_after")
+        # Whole seconds (RFC 9110); what does not say how long it lasts is usually over by then.
+        headers["Retry-After"] = str(math.ceil(after) if isinstance(after, int | float) else 1)
     return headers
 
 

@@ -9,11 +9,16 @@ from mooring.sessions.entities import Artifact, SessionTask
 from mooring.sessions.plan import Plan, Request
 
 ACTIVE = """
-    SELECT id FROM sessions
+    SELECT sessions.id FROM sessions
     WHERE deleted_at IS NULL AND phase IN ('pending', 'preparing', 'running', 'waiting', 'pausing')
+        AND NOT EXISTS (
+            SELECT 1 FROM run_links JOIN runs ON runs.id = run_links.run_id
+            WHERE runs.session_id = sessions.id AND run_links.cleared_at IS NULL AND run_links.place <> $5
+        )
     ORDER BY created_at, id
 """
-"""Every session that was started and is not over."""
+"""Every session that was started and is not over, unless its run is at another place than $5: only there lies what the
+run leaves."""
 
 
 async def keep_request(tx: Tx, session_id: str, request: Request, *, started_by: str | None) -> None:
