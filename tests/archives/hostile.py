@@ -146,6 +146,9 @@ REPORTED = {
     "CVE-2024-12718, a change of what a link leads to": _tar(
         Rule.DUPLICATE, symlink("a", "b"), header(b"a", b"5", mode=0o777)
     ),
+    "CVE-2026-19672, a name that leaves the destination and comes back": _tar(
+        Rule.TRAVERSAL, file("../evil/../dest/sub/file"), entry="../evil/../dest/sub/file"
+    ),
     "CVE-2026-11940, a hard link to a link that lies deeper": _tar(
         Rule.HARD_LINK, directory("a"), directory("a/b"), symlink("a/b/s", "../../x"), hard_link("l", "a/b/s")
     ),
@@ -155,7 +158,7 @@ REPORTED = {
     "cpython 151558, a hard link whose target is a link and comes later": _tar(
         Rule.HARD_LINK, hard_link("l", "a/b/s"), directory("a"), directory("a/b"), symlink("a/b/s", "../../x")
     ),
-    "cpython 157190, a hard link to a link outward": _tar(
+    "CVE-2026-82049 (cpython 157190), a hard link to a link outward": _tar(
         Rule.LINK_ABSOLUTE, symlink("s", "/etc/passwd"), hard_link("l", "s")
     ),
 }
@@ -264,6 +267,7 @@ ZIPS = {
     "a zip name that goes up": _zip(Rule.TRAVERSAL, Zipped().add(b"../x").done(), "../x"),
     "an absolute zip name": _zip(Rule.ABSOLUTE, Zipped().add(b"/etc/passwd").done()),
     "a zip name that goes up and stays": _zip(Rule.TRAVERSAL, Zipped().add(b"a/../b").done()),
+    "CVE-2026-19672 in a zip": _zip(Rule.TRAVERSAL, Zipped().add(b"../evil/../dest/sub/file").done()),
     "a backslash in a zip name": _zip(Rule.BACKSLASH, Zipped().add(b"..\\x").done()),
     "a drive letter in a zip name": _zip(Rule.DRIVE, Zipped().add(b"C:/x").done()),
     "NUL in a zip name": _zip(Rule.CONTROL, Zipped().add(b"a\0b").done()),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -21,6 +22,7 @@ from archives.hostile import LINKS, PATHS, ZIPS, Case
 from blobs import servers
 from blobs.conftest import put_object, s3_settings
 from mooring.app import App
+from mooring.base.migrate import shipped
 from mooring.files.blobs.s3 import in_bucket
 from repositories import repository
 from surfaces.files import Work, checksum, made, pushed, upload, uploaded, want
@@ -315,6 +317,38 @@ async def test_paths_are_searched_in_any_case(admin: Asker, work: Work) -> None:
     assert await listed(admin, filesystem, "search=\u00dcML\u00c4UT") == ["\u00fcml\u00e4ut \U0001f680"]
 
 
+@pytest.mark.slow
+async def test_a_search_finds_what_a_look_at_every_path_finds(admin: Asker, work: Work) -> None:
+    kinds = ("Ding", "\u00c4pfel")
+    names = [f"D{at // 700}/{kinds[at % 2]} {at}.txt" for at in range(2000)]
+    filesystem = await made(admin, work, make.gz(make.tar(*(make.file(name) for name in names))))
+    paths = sorted({*names, "D0", "D1", "D2"})
+    for text in ("\u00e4PFEL 1", "g 77", "d1/d", "/", "1", "0.", "nothing", "d", "DING 1999.TXT", "d2/\u00e4pfel 1998"):
+        for top in ("", "D1"):
+            held = [path for path in paths if text.casefold() in path.casefold()]
+            wanted = [path for path in held if path.startswith(f"{top}/" if top else "")]
+            found, after = list[str](), ""
+            while after is not None:
+                query = f"search={quote(text)}&path={top}&size=300{after}"
+                page = (await admin.get(f"{filesystem['href']}/entries?{query}")).json()
+                found += [entry["path"] for entry in page["items"]]
+                after = None if page["next"] is None else f"&after={page['next']}"
+            assert (text, top, found) == (text, top, wanted)
+
+
+@pytest.mark.slow
+async def test_versions_from_before_there_were_pages_are_searched_too(admin: Asker, work: Work, app: App) -> None:
+    filesystem = await made(admin, work, TREE)
+    filled = next(one.sql for one in shipped() if one.name.endswith("filesystem_paths"))
+    async with app.database.transaction() as tx:
+        before = await tx.values(str, "SELECT lines FROM filesystem_paths")
+        await tx.script("DELETE FROM filesystem_paths; DELETE FROM filesystem_grams")
+        await tx.script(filled[filled.index("INSERT") :])
+        assert await tx.values(str, "SELECT lines FROM filesystem_paths") == before
+    assert await listed(admin, filesystem, "search=MAIN.py") == ["src/main.py"]
+    assert await listed(admin, filesystem, "search=c/d") == ["src/deep", "src/deep/er", "src/deep/er/data.bin"]
+
+
 WRONG = [
     ("entries?path=nowhere", 404), ("entries?path=README", 422), ("entries?after=x", 400), ("entries?size=0", 400),
     ("entries?path=a%00", 422), ("entries?search=%00", 422), ("entries?version=9", 404), ("entries?version=fsv_x", 404),
@@ -482,6 +516,7 @@ async def test_a_deleted_filesystem_is_gone_and_its_bytes_go_after_the_grace(
     assert (await admin.get(f"{kept['href']}/content?path=README")).content == b"read me\n"
     async with app.database.reading() as tx:
         assert await tx.value(int, "SELECT count(*) FROM filesystem_entries") == 9
+        assert await tx.values(str, "SELECT version_id FROM filesystem_paths") == [kept["current_version_id"]]
 
 
 @pytest.mark.slow

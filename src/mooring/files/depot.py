@@ -21,8 +21,9 @@ from mooring.files.blobs.base import BlobStore
 from mooring.files.entities import Coming, FilesystemVersion, Repository, StoredObject, Upload
 from mooring.files.errors import Damaged, Refused, Rule
 from mooring.files.filesystems import Stored
+from mooring.files.paths import LINES, Page, Pages
 from mooring.files.store import blobs as noted
-from mooring.files.store import entries
+from mooring.files.store import entries, paths
 from mooring.files.workshop import Layers, Made, Workshop
 
 _READ = 1 << 20
@@ -166,10 +167,16 @@ class Depot:
         async with self.database.transaction() as tx:
             await entries.expect(tx, version_id, seconds=_STORING_SECONDS)
         file.seek(0)
-        found = manifest.read(iter(lambda: file.read(_READ), b""))
-        while rows := await asyncio.to_thread(_some_rows, version_id, found):
+        found, pages = manifest.read(iter(lambda: file.read(_READ), b"")), Pages()
+        while (some := await asyncio.to_thread(_some, version_id, found, pages))[0]:
+            rows, lines = some
             async with self.database.transaction() as tx:
                 await entries.append(tx, rows)
+                await paths.append(tx, version_id, lines)
+                if pages.full():
+                    await paths.append_grams(tx, version_id, pages.taken())
+        async with self.database.transaction() as tx:
+            await paths.append_grams(tx, version_id, pages.taken())
 
 
 def _append(update: Callable[[bytes], None], file: IO[bytes], chunk: bytes) -> None:
@@ -193,10 +200,11 @@ async def _measured(file: IO[bytes], said: str) -> tuple[str, int]:
     return found, size
 
 
-def _some_rows(version_id: str, found: Iterator[Entry]) -> list[tuple[object, ...]]:
-    """The next rows, in the order of the table's columns."""
-    rows: list[tuple[object, ...]] = []
+def _some(version_id: str, found: Iterator[Entry], pages: Pages) -> tuple[list[tuple[object, ...]], list[Page]]:
+    """The next rows, in the order of the table's columns, and their paths in pages."""
+    rows, lines = list[tuple[object, ...]](), list[str]()
     for entry in islice(found, _ROWS):
+        lines.append(entry.path)
         parent, _, name = entry.path.rpartition("/")
         digest = bytes.fromhex(entry.sha256) if entry.sha256 else None
         rows.append(
@@ -205,4 +213,4 @@ def _some_rows(version_id: str, found: Iterator[Entry]) -> list[tuple[object, ..
                 entry.offset,
             )
         )  # fmt: skip
-    return rows
+    return rows, [pages.of(lines[at : at + LINES]) for at in range(0, len(lines), LINES)]

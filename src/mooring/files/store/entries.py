@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mooring.base.db import Tx
 from mooring.files.entities import Row
+from mooring.files.store import paths
 
 DUE = "SELECT version_id AS id FROM filesystem_manifests WHERE due <= now() ORDER BY due"
 """Manifests whose rows are to be removed."""
@@ -61,8 +62,10 @@ async def remove_some(tx: Tx, version_id: str, most: int) -> int:
         version_id,
         most,
     )
-    if not removed:
-        await tx.run("DELETE FROM filesystem_manifests WHERE version_id = $1 AND due <= now()", version_id)
+    if not removed and await tx.run(
+        "DELETE FROM filesystem_manifests WHERE version_id = $1 AND due <= now()", version_id
+    ):
+        await paths.remove(tx, version_id)
     return removed
 
 
@@ -91,22 +94,34 @@ async def children(tx: Tx, version_id: str, parent: str, after: str, limit: int)
     )
 
 
-async def below(tx: Tx, version_id: str, top: str, after: tuple[str, str], limit: int, text: str) -> list[Row]:
-    """What lies below a directory at any depth, by directory and name; only paths that hold `text`, in any case."""
+async def below(tx: Tx, version_id: str, top: str, after: tuple[str, str], limit: int) -> list[Row]:
+    """What lies below a directory at any depth, by directory and name."""
     # All that begins with `top/` sorts before `top0`: the character after the slash. "" is the root: everything.
     return await tx.rows(
         Row,
         "SELECT parent, name, type, size, mode, mtime, encode(sha256, 'hex') AS sha256, target, tar_offset "
         "FROM filesystem_entries WHERE version_id = $1 AND (parent, name) > ($3, $4) "
         "AND ($2 = '' OR (parent >= $2 AND parent < $2 || '0' AND (parent = $2 OR starts_with(parent, $2 || '/')))) "
-        "AND ($6 = '' OR strpos(lower(parent || '/' || name), $6) > 0) "
         "ORDER BY parent, name LIMIT $5",
         version_id,
         top,
         after[0],
         after[1],
         limit,
-        text.lower(),
+    )
+
+
+async def at(tx: Tx, version_id: str, places: Sequence[tuple[str, str]]) -> list[Row]:
+    """The entries at these places (directory, name), in their order."""
+    return await tx.rows(
+        Row,
+        "SELECT e.parent, e.name, e.type, e.size, e.mode, e.mtime, encode(e.sha256, 'hex') AS sha256, e.target, "
+        "e.tar_offset FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS place (parent, name, number) "
+        "JOIN filesystem_entries e ON (e.version_id, e.parent, e.name) = ($1, place.parent, place.name) "
+        "ORDER BY place.number",
+        version_id,
+        [parent for parent, _ in places],
+        [name for _, name in places],
     )
 
 
