@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mooring.runner.mask import Mask, storable
+from written import written
 
 VALUE = 'p@ss/wörd "1"+x'
 MASK = Mask({"KEY": VALUE.encode(), "PEM": b"-----BEGIN-----\nfirstline0\nsecondline\n-----END-----\n", "PIN": b"123"})
@@ -43,6 +44,22 @@ def test_base64_is_masked_in_the_middle_of_a_longer_one(shift: int) -> None:
     assert "***KEY***" in masked
     # At each end up to two characters hold bits of the neighbour as well.
     assert len(masked) - len("***KEY***") <= len(coded) - (len(VALUE.encode()) * 4 // 3 - 3)
+
+
+QUOTED = "p@ss/wörd $it's \"<&>\" back\\slash! #"
+
+
+@pytest.mark.parametrize("form", written(QUOTED))
+def test_what_shells_programs_and_markup_escape_is_masked_as_they_write_it(form: str) -> None:
+    masked = Mask({"KEY": QUOTED.encode()}).text(form)
+    assert "***KEY***" in masked
+    assert not any(part in masked for part in ("p@ss", "p%40ss", "$it", "back", "slash"))
+
+
+def test_bytes_that_are_no_text_are_masked_where_each_is_written_alone() -> None:
+    value = bytes(range(0xC0, 0xE0))
+    mask = Mask({"KEY": value})
+    assert mask.text(f"{value!r} {quote(value)}") == "b'***KEY***' ***KEY***"
 
 
 def test_a_value_too_short_to_hide_is_left() -> None:

@@ -100,6 +100,16 @@ def test_what_a_check_says_is_bounded_at_its_beginning(berth: Berth) -> None:
     assert check["cut"] + len(check["output"]) == len("".join(f"{n}\n" for n in range(1, 100_001))) + len("the end\n")
 
 
+def test_no_value_is_cut_in_two_where_what_a_check_says_is_bounded(berth: Berth) -> None:
+    value = "made-up-value-" * 7
+    berth.plane.secrets = {"KEY": value.encode()}
+    berth.tasks({"prompt": "true", "check": """python3 -c 'import os; print(os.environ["KEY"] * 20_000)'; exit 1"""})
+    assert berth.lead() == 1
+    [check] = berth.plane.of("check.output")
+    assert check["output"].endswith("***KEY***\n")
+    assert value[-5:] not in check["output"]
+
+
 def test_a_check_that_never_stops_talking_ends_with_its_task(berth: Berth) -> None:
     berth.tasks({"prompt": "true", "check": "yes", "timeout": 1.0})
     assert berth.lead() == 1

@@ -1,6 +1,7 @@
-"""The forms a secret's value may be written in: plain, JSON-escaped, percent-encoded, base64; a long one in pieces.
+"""The forms a secret's value may be written in: plain, escaped for JSON, shells, programs and markup, percent-encoded,
+base64; a long one in pieces.
 
-A form is never longer than three times a piece, so that what waits for the rest of a form is little.
+A form has at most a dozen characters for one of a piece, so that what waits for the rest of a form is little.
 """
 
 from __future__ import annotations
@@ -20,21 +21,55 @@ _PIECE, _BYTES = 60, 63
 _WRAPPED = (57, 48)
 _SHORTEST_LINE = 8
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+# What nobody escapes.
+_PLAIN = frozenset(map(chr, _UNRESERVED)) - {"~"}
 
 
 def _table(safe: bytes, code: str) -> list[str]:
     return [chr(byte) if byte in _UNRESERVED or byte in safe else code % byte for byte in range(256)]
 
 
-_PERCENT = [_table(safe, code) for safe in (b"", b"/") for code in ("%%%02X", "%%%02x")]
+# Everything; all but slashes; what encodeURIComponent and encodeURI of JavaScript encode.
+_SAFE = (b"", b"/", b"!'()*", b"!'()*;,/?:@&=+$#")
+_PERCENT = [_table(safe, code) for safe in _SAFE for code in ("%%%02X", "%%%02x")]
+_PRINTED = bytes(byte for byte in range(0x20, 0x7F) if byte not in b"'\\")
+# Bytes as Python shows them, and as a shell that knows no UTF-8 does.
+_SHOWN = [
+    {**dict(enumerate(_table(_PRINTED, code))), 0x09: "\\t", 0x27: "\\'", 0x5C: "\\\\"} for code in ("\\x%02x", "\\%03o")
+]
+
+
+def _behind(marks: str) -> dict[int, str]:
+    return {ord(mark): f"\\{mark}" for mark in marks}
+
+
+_ESCAPES = [
+    # Shells: between single quotes, between double quotes, bare (`set -x`, `export -p`, `printf %q`).
+    {0x27: "'\\''"},
+    {0x27: "'\"'\"'"},
+    _behind('"$`\\'),
+    _behind("\t !\"$&'()*,;<>?[\\]^`{|}"),
+    # Python and JavaScript between single quotes; YAML and SQL.
+    _behind("'\\"),
+    {0x27: "''"},
+    # Markup: text, attributes.
+    {0x26: "&amp;", 0x3C: "&lt;", 0x3E: "&gt;"},
+    *({0x26: "&amp;", 0x3C: "&lt;", 0x3E: "&gt;", 0x22: "&quot;", 0x27: quote} for quote in ("'", "&#39;", "&#x27;")),
+]
+# JSON that is to stand in a page, as Go writes all of it.
+_FOR_PAGES = {0x26: "\\u0026", 0x3C: "\\u003c", 0x3E: "\\u003e"}
 
 
 def forms(value: bytes) -> Iterator[str]:
     """Every form of the value as text. Values and lines under four bytes have none."""
     for part in dict.fromkeys(_parts(value)):
         if len(part) >= SHORTEST:
-            for piece in _pieces(part.decode("utf-8", "replace")):
+            text = part.decode("utf-8", "replace")
+            pieces = list(_pieces(text))
+            for piece in pieces:
                 yield from _written(piece)
+            for bare in _cut(part, _PIECE) if "\ufffd" in text else [piece.encode() for piece in pieces]:
+                yield from _coded(bare)
             yield from _base64s(part)
     whole = dict.fromkeys((value, value.strip()))
     for part in whole:
@@ -74,11 +109,25 @@ def _cut(value: bytes, size: int) -> Iterator[bytes]:
 
 def _written(text: str) -> Iterator[str]:
     yield text
-    escaped = json.dumps(text)[1:-1]
-    yield escaped
-    yield json.dumps(text, ensure_ascii=False)[1:-1]
-    yield escaped.replace("/", "\\/")
-    value = text.encode("utf-8", "replace")
+    if _PLAIN.issuperset(text):
+        return
+    for ascii_only in (True, False):
+        escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield escaped.replace("/", "\\/")
+        yield escaped.translate(_FOR_PAGES)
+        # JSON in a text of JSON, as programs that speak of calls of others write it.
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
+    for escapes in _ESCAPES:
+        yield text.translate(escapes)
+
+
+def _coded(value: bytes) -> Iterator[str]:
+    """The value where each byte is written alone."""
+    if _PLAIN.issuperset(value.decode("latin-1")):
+        return
+    for table in _SHOWN:
+        yield "".join([table[byte] for byte in value])
     for table in _PERCENT:
         coded = "".join([table[byte] for byte in value])
         yield coded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 
 from .errors import Over, TaskTimeout
@@ -29,24 +30,33 @@ class Failed(Exception):
 
 
 class CheckOutput:
-    """The end of what a check says, for the transcript and for the next attempt."""
+    """The end of what a check says, for the transcript and for the next attempt. It is masked before anything of it is
+    left out: no value is cut in two."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, mask: Mask) -> None:
         self._limit = limit
+        self._mask = mask
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
         self._kept = bytearray()
         self._sum = 0
 
     def __call__(self, piece: bytes) -> None:
-        self._kept += piece
-        self._sum += len(piece)
+        text, self._held = self._mask.split(self._held + storable(self._decoder.decode(piece)))
+        self._keep(text)
+
+    def _keep(self, text: str) -> None:
+        encoded = text.encode()
+        self._kept += encoded
+        self._sum += len(encoded)
         if len(self._kept) > 4 * self._limit:
             del self._kept[: -2 * self._limit]
 
-    def end(self, mask: Mask) -> tuple[str, int]:
-        """The last part, and the bytes left out before it. Masked before it is cut: no value is cut in two."""
-        whole = mask.text(storable(self._kept.decode("utf-8", "replace"))).encode()
-        text = whole[-self._limit :].decode("utf-8", "ignore")
-        return text, self._sum - len(self._kept) + len(whole) - len(text.encode())
+    def end(self) -> tuple[str, int]:
+        """The last part, and the bytes left out before it."""
+        self._keep(self._mask.text(self._held + self._decoder.decode(b"", final=True)))
+        text = self._kept[-self._limit :].decode("utf-8", "ignore")
+        return text, self._sum - len(text.encode())
 
 
 class Tasks:
@@ -180,7 +190,7 @@ class Tasks:
         if task["check"] is None:
             return None
         run = self._run
-        output = CheckOutput(run.assignment["limits"]["line_bytes"])
+        output = CheckOutput(run.assignment["limits"]["line_bytes"], run.transcript.mask)
         script, descriptor = self._scratch.file(task["check"].encode(), suffix=".sh")
         code: int | None = None
         try:
@@ -189,7 +199,7 @@ class Tasks:
         finally:
             self._scratch.close(script, descriptor)
             # Also of one that was not waited for: what it said so far tells why.
-            text, cut = output.end(run.transcript.mask)
+            text, cut = output.end()
             run.transcript.emit(
                 "check.output",
                 task=task["number"], attempt=attempt, passed=code == 0, exit_code=code, output=text, cut=cut,

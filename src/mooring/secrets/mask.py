@@ -5,7 +5,9 @@ takes from a run after its end. Like that, hygiene and no boundary.
 """
 
 import base64
+import html
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import quote, quote_from_bytes
 
@@ -18,9 +20,10 @@ _MOST_LINES = 8
 
 
 def patterns(value: Hidden) -> list[bytes]:
-    """Byte strings of which a file that holds the value has one: plain, base64, URL-encoded, JSON-escaped.
+    """Byte strings of which a file that holds the value has one: plain, base64, URL-encoded, escaped for JSON, shells,
+    programs and markup.
 
-    Shape: none for a value under four bytes; else few, of at most 400 bytes each.
+    Shape: none for a value under four bytes; else few, of at most 500 bytes each.
     """
     content = value.reveal()
     lines = sorted({line.strip() for line in content.splitlines()}, key=len, reverse=True)[:_MOST_LINES]
@@ -45,6 +48,22 @@ def _forms(part: bytes, *, whole: bool) -> Iterator[bytes]:
     yield quote_from_bytes(part).encode()
     # A character that the cut went through is no part of the text.
     text = part.decode("utf-8", "ignore")
-    yield quote(text, safe="").replace("%20", "+").encode()
-    yield json.dumps(text)[1:-1].encode()
-    yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+    yield from (form.encode() for form in _escaped(text))
+    yield repr(part)[2:-1].encode()
+
+
+def _escaped(text: str) -> Iterator[str]:
+    yield quote(text, safe="").replace("%20", "+")
+    # What encodeURIComponent and encodeURI of JavaScript leave.
+    yield from (quote(text, safe=safe) for safe in ("!'()*", "!'()*;,/?:@&=+$#"))
+    for ascii_only in (True, False):
+        escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield escaped.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
+    # Shells, YAML and SQL between single quotes, shells between double quotes, Python, markup.
+    yield from (text.replace("'", instead) for instead in ("'\\''", "'\"'\"'", "''"))
+    yield re.sub(r'(["$`\\])', r"\\\1", text)
+    yield repr(text)[1:-1]
+    yield from (html.escape(text, quote=quotes) for quotes in (True, False))
+    yield html.escape(text).replace("&#x27;", "&#39;")
