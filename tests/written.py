@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 
 def written(value: str) -> list[str]:
-    """The value as JSON for pages, JSON in JSON, JavaScript, Python, SQL, markup and shells write it."""
+    """The value as JSON for pages, JSON in JSON, JavaScript, Python, git, SQL, markup and shells write it."""
     for_pages = json.dumps(value, ensure_ascii=False).replace("&", "\\u0026").replace("<", "\\u003c")
     return [
         for_pages.replace(">", "\\u003e"),
@@ -18,12 +18,17 @@ def written(value: str) -> list[str]:
         quote(value, safe="!'()*;,/?:@&=+$#"),
         repr(value),
         repr(value.encode()),
+        _as_c_shows(json.dumps(value, ensure_ascii=False).encode()),
         value.replace("'", "''"),
         html.escape(value),
         html.escape(value, quote=False),
         html.escape(value).replace("&#x27;", "&#39;"),
         *(line for shell in ("sh", "bash") if shutil.which(shell) for line in _said(shell, value)),
     ]
+
+
+def _as_c_shows(value: bytes) -> str:
+    return "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in value)
 
 
 def _said(shell: str, value: str) -> list[str]:

@@ -61,12 +61,13 @@ def captured(
     change(upper)
     roots = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (lower, upper)]
     try:
-        found = changes(roots[1], left_out)
+        finder = Finder(patterns)
+        found = changes(roots[1], left_out, finder)
         tree = laid_over(entries_of([base.manifest]), found, Limits())
         out = Outputs(archive=BytesIO(), manifest=BytesIO(), blocks=BytesIO())
         head = Head(entries=len(tree), uncompressed_size=tree.total)
         contents = Layers(roots[0], roots[1], found).contents(tree)
-        packed = pack(head, contents, out, Finder(patterns))
+        packed = pack(head, contents, out, finder)
     finally:
         for root in roots:
             os.close(root)
@@ -201,6 +202,26 @@ def test_a_secret_in_a_changed_file_withholds_all(tmp_path: Path, at: int) -> No
         )
     assert (refused.value.rule, refused.value.entry) == (Rule.SECRET, "log")
     assert "s3cr3t" not in repr(pattern)
+
+
+NAMED: dict[str, Callable[[Path], object]] = {
+    "file": lambda upper: (upper / "a s3cr3t-value").write_bytes(b"fine"),
+    "directory": lambda upper: (upper / "d" / "s3cr3t-value").mkdir(parents=True),
+    "path": lambda upper: ((upper / "s3cr3t").mkdir(), (upper / "s3cr3t" / "-value").write_bytes(b"fine")),
+    "link": lambda upper: (upper / "link").symlink_to("s3cr3t-value"),
+    "fifo": lambda upper: os.mkfifo(upper / "s3cr3t-value"),
+    "bytes": lambda upper: Path(os.fsdecode(os.fsencode(upper) + b"/\xff s3cr3t-value")).write_bytes(b"s3cr3t-value"),
+}
+
+
+@pytest.mark.parametrize("change", NAMED.values(), ids=NAMED.keys())
+def test_a_secret_in_a_name_withholds_all_and_the_name_is_not_told(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    patterns = (Pattern(name="token", data=b"s3cr3t-value"), Pattern(name="token", data=b"s3cr3t/-value"))
+    with pytest.raises(Refused, match="the name of an entry holds the value of token") as refused:
+        captured(tmp_path, change, patterns=patterns)
+    assert "s3cr3t" not in f"{refused.value} {refused.value.facts}"
 
 
 def test_a_secret_that_is_nowhere_withholds_nothing(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_base64_is_masked_in_the_middle_of_a_longer_one(shift: int) -> None:
     assert len(masked) - len("***KEY***") <= len(coded) - (len(VALUE.encode()) * 4 // 3 - 3)
 
 
-QUOTED = "p@ss/wörd $it's \"<&>\" back\\slash! #"
+QUOTED = 'p@ss/wörd $it\'s "<&>" back\\slash! #'
 
 
 @pytest.mark.parametrize("form", written(QUOTED))

@@ -1,7 +1,7 @@
 """The forms a secret's value may be written in: plain, escaped for JSON, shells, programs and markup, percent-encoded,
 base64; a long one in pieces.
 
-A form has at most a dozen characters for one of a piece, so that what waits for the rest of a form is little.
+No form has more than some characters for one of a piece: what waits for the rest of a form is little.
 """
 
 from __future__ import annotations
@@ -32,11 +32,6 @@ def _table(safe: bytes, code: str) -> list[str]:
 # Everything; all but slashes; what encodeURIComponent and encodeURI of JavaScript encode.
 _SAFE = (b"", b"/", b"!'()*", b"!'()*;,/?:@&=+$#")
 _PERCENT = [_table(safe, code) for safe in _SAFE for code in ("%%%02X", "%%%02x")]
-_PRINTED = bytes(byte for byte in range(0x20, 0x7F) if byte not in b"'\\")
-# Bytes as Python shows them, and as a shell that knows no UTF-8 does.
-_SHOWN = [
-    {**dict(enumerate(_table(_PRINTED, code))), 0x09: "\\t", 0x27: "\\'", 0x5C: "\\\\"} for code in ("\\x%02x", "\\%03o")
-]
 
 
 def _behind(marks: str) -> dict[int, str]:
@@ -56,6 +51,15 @@ _ESCAPES = [
     {0x26: "&amp;", 0x3C: "&lt;", 0x3E: "&gt;"},
     *({0x26: "&amp;", 0x3C: "&lt;", 0x3E: "&gt;", 0x22: "&quot;", 0x27: quote} for quote in ("'", "&#39;", "&#x27;")),
 ]
+
+
+def _shown(marks: str, code: str) -> dict[int, str]:
+    printed = bytes(byte for byte in range(0x20, 0x7F) if chr(byte) not in marks)
+    return {**dict(enumerate(_table(printed, code))), 0x09: "\\t", **_behind(marks)}
+
+
+# Bytes as Python (\xc3), C, git and shells that know no UTF-8 (\303) show them, in either quotes.
+_SHOWN = [_shown(marks, code) for marks in ("'\\", '"\\') for code in ("\\x%02x", "\\%03o")]
 # JSON that is to stand in a page, as Go writes all of it.
 _FOR_PAGES = {0x26: "\\u0026", 0x3C: "\\u003c", 0x3E: "\\u003e"}
 

@@ -61,6 +61,8 @@ def _escaped(text: str) -> Iterator[str]:
         yield escaped
         yield escaped.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
         yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
+    # As C and git show it.
+    yield "".join(chr(byte) if byte < 0x80 else f"\\{byte:03o}" for byte in escaped.encode())  # noqa: PLR2004 - ASCII
     # Shells, YAML and SQL between single quotes, shells between double quotes, Python, markup.
     yield from (text.replace("'", instead) for instead in ("'\\''", "'\"'\"'", "''"))
     yield re.sub(r'(["$`\\])', r"\\\1", text)

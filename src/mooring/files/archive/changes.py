@@ -10,6 +10,7 @@ import stat
 from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mooring.files.archive.finder import Finder
 from mooring.files.archive.limits import Limits
 from mooring.files.archive.manifest import DIRECTORY, FILE, SYMLINK, Entry
 from mooring.files.archive.tree import Tree
@@ -30,29 +31,29 @@ class Changes:
     hiding: set[str] = field(default_factory=set[str])
 
 
-def changes(upper: int, left_out: Collection[str]) -> Changes:
+def changes(upper: int, left_out: Collection[str], finder: Finder) -> Changes:
     """What lies in the open directory `upper`, without the names in its root that are `left_out`.
 
-    Raises Refused for what no version holds: devices, fifos, sockets.
+    Raises Refused for what no version holds: devices, fifos, sockets; and names that `finder` refuses, untold.
     """
     found = Changes()
-    _walk(upper, "", found, frozenset(left_out))
+    _walk(upper, "", found, finder, frozenset(left_out))
     return found
 
 
-def _walk(directory: int, prefix: str, found: Changes, left_out: frozenset[str]) -> None:
+def _walk(directory: int, prefix: str, found: Changes, finder: Finder, left_out: frozenset[str]) -> None:
     for name in sorted(os.listdir(directory)):
         path = prefix + name
         if path in left_out:
             continue
+        finder.name(path)
         told = os.stat(name, dir_fd=directory, follow_symlinks=False)
         kind = stat.S_IFMT(told.st_mode)
         if kind == stat.S_IFDIR:
-            _enter(directory, name, path, told, found)
+            _enter(directory, path, told, found, finder)
         elif kind == stat.S_IFLNK:
-            _put(
-                found, Entry(path=path, type=SYMLINK, mode=0o777, mtime=_seconds(told), target=_target(directory, name))
-            )
+            finder.name(target := os.readlink(name, dir_fd=directory))
+            _put(found, Entry(path=path, type=SYMLINK, mode=0o777, mtime=_seconds(told), target=target))
         elif kind == stat.S_IFREG and not _is_whiteout(directory, name, told):
             mode = 0o755 if told.st_mode & 0o100 else 0o644
             _put(found, Entry(path=path, type=FILE, mode=mode, mtime=_seconds(told), size=told.st_size))
@@ -68,7 +69,8 @@ def _put(found: Changes, entry: Entry) -> None:
     found.hiding.add(entry.path)
 
 
-def _enter(directory: int, name: str, path: str, told: os.stat_result, found: Changes) -> None:
+def _enter(directory: int, path: str, told: os.stat_result, found: Changes, finder: Finder) -> None:
+    name = path.rpartition("/")[2]
     found.entries[path] = Entry(path=path, type=DIRECTORY, mode=0o755, mtime=_seconds(told))
     if told.st_mode & _ENTERED != _ENTERED:
         # What a run closed is its own, and ours to open: nothing runs there any more.
@@ -77,7 +79,7 @@ def _enter(directory: int, name: str, path: str, told: os.stat_result, found: Ch
     try:
         if _marked(inside, _OPAQUE):
             found.hiding.add(path)
-        _walk(inside, path + "/", found, frozenset())
+        _walk(inside, path + "/", found, finder, frozenset())
     finally:
         os.close(inside)
 
@@ -95,10 +97,6 @@ def _marked(descriptor: int, mark: str) -> bool:
     except OSError:
         return False
     return mark == _WHITEOUT or value == b"y"
-
-
-def _target(directory: int, name: str) -> str:
-    return os.readlink(name, dir_fd=directory)
 
 
 def _seconds(told: os.stat_result) -> int:

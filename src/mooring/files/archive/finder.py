@@ -1,5 +1,6 @@
-"""Looks for bytes that may not leave, in files that are shown piece by piece."""
+"""Looks for bytes that may not leave, in files that are shown piece by piece, and in their names."""
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -17,6 +18,12 @@ class Finder:
         self._keep = max(map(len, self._names), default=1) - 1
         self._path = ""
         self._rest = b""
+
+    def name(self, name: str) -> None:
+        """Raises Refused, without the name, when it holds one of the patterns."""
+        found = self._pattern.search(os.fsencode(name)) if self._pattern else None
+        if found is not None:
+            raise Refused(Rule.SECRET, f"the name of an entry holds the value of {self._names[found[0]]}")
 
     def __call__(self, path: str, piece: memoryview) -> None:
         if self._pattern is None:

@@ -108,7 +108,8 @@ def _take(job: Take) -> Taken:
 
 
 def _capture(job: Capture) -> Taken:
-    found = changes.changes(job.upper, job.left_out)
+    finder = Finder(job.patterns)
+    found = changes.changes(job.upper, job.left_out, finder)
     tree = changes.laid_over(manifest.read(_chunks(job.base)), found, job.limits)
     head = Head(entries=len(tree), uncompressed_size=tree.total)
     contents = changes.Layers(job.lower, job.upper, found).contents(tree)
@@ -118,7 +119,7 @@ def _capture(job: Capture) -> Taken:
         os.fdopen(job.blocks, "wb") as blocks,
     ):
         out = Outputs(archive=archive, manifest=made, blocks=blocks)
-        packed = pack(head, contents, out, Finder(job.patterns))
+        packed = pack(head, contents, out, finder)
     return Taken(form="tar.gz", packed=packed, warned=tree.warned, warnings=tree.warnings)
 
 
