@@ -33,17 +33,29 @@ class Plane:
 
     def up(self, listen: str = "127.0.0.1:0") -> None:
         """Start it and wait until it says that it is ready."""
-        with (self.data / "log").open("ab") as log:
+        self.begin("up", "--listen", listen)
+        said = self.says()
+        assert said.startswith("Mooring is up at "), f"{said}\n{self.log()}"
+        self.ask_at(said.split()[4], (self.data / "keys" / "admin.token").read_text(encoding="utf-8").strip())
+
+    def begin(self, *words: str) -> None:
+        """Start `moor` with these words."""
+        with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mooring", "up", "--data", str(self.data), "--listen", listen],
+                [sys.executable, "-m", "mooring", *words, "--data", str(self.data)],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
+
+    def says(self) -> str:
+        """The next line of its output."""
+        assert self.process is not None
         assert self.process.stdout is not None
-        said = self.process.stdout.readline().decode()
-        assert said.startswith("Mooring is up at "), f"{said}\n{self.log()}"
-        token = (self.data / "keys" / "admin.token").read_text(encoding="utf-8").strip()
+        return self.process.stdout.readline().decode()
+
+    def ask_at(self, url: str, token: str) -> None:
+        """Put every question to this server from now on."""
         self.http = httpx.Client(
-            base_url=said.split()[4] + BASE, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(90)
+            base_url=url + BASE, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(90)
         )
 
     def environment(self) -> dict[str, str]:
@@ -79,9 +91,14 @@ class Plane:
         process.stdout.close()
         return code
 
+    @property
+    def log_file(self) -> Path:
+        """Where its stderr goes."""
+        return self.data / "log"
+
     def log(self) -> str:
         """What it wrote to stderr so far."""
-        return (self.data / "log").read_text(encoding="utf-8", errors="replace")
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     # --- the API ---
 
