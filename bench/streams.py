@@ -37,7 +37,7 @@ async def measured(
         await write(number)
         await asyncio.sleep(max(0.0, began + (number + 1) * EVERY - time.monotonic()))
     await all_heard(listeners, EVENTS, seconds=PATIENCE)
-    busy = (processor_seconds(plane.pid) - before) / (time.monotonic() - began)
+    used, took = processor_seconds(plane.pid) - before, time.monotonic() - began
     for listener in listeners:
         listener.transport.abort()
     expected = list(range(behind + 1, behind + EVENTS + 1))
@@ -52,7 +52,8 @@ async def measured(
     tell(f"{name}: {LISTENERS:,} listeners, p50", median(late), "ms")
     tell(f"{name}: {LISTENERS:,} listeners, p99 (goal: 100)", percentile(late, 0.99), "ms")
     tell(f"{name}: listeners who lost an event or heard one twice", wrong, "")
-    tell(f"{name}: share of a core of the server", busy * 100, "%")
+    tell(f"{name}: share of a core of the server", used / took * 100, "%")
+    tell(f"{name}: processor time of the server for an event heard", used / (LISTENERS * EVENTS) * 1e6, "µs")
 
 
 async def changes(plane: Plane, http: httpx.AsyncClient) -> None:

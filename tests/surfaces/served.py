@@ -65,7 +65,7 @@ async def watching(
     asker: Asker, url: str, path: str, *, last: int | None = None
 ) -> AsyncGenerator[AsyncGenerator[Heard]]:
     """What the asker is sent, once the server listens to it."""
-    headers = {"Authorization": f"Bearer {asker.token}"}
+    headers = {"Authorization": f"Bearer {asker.token}", "Accept": "text/event-stream"}
     if last is not None:
         headers["Last-Event-ID"] = str(last)
     async with (

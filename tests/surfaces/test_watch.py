@@ -11,10 +11,10 @@ import pytest
 
 from mooring.access.actor import SYSTEM
 from mooring.app import App
-from mooring.audit import feed as feeds
 from mooring.audit import ledger, sequence
 from mooring.audit.archiving import Archiver
 from mooring.audit.sealing import Sealer
+from mooring.base.ring import Ring
 from mooring.catalog.catalog import SKILLS
 from mooring.catalog.kinds import SKILL
 from mooring.http import watch
@@ -103,7 +103,7 @@ async def test_what_is_committed_late_is_numbered_late_and_not_lost(app: App, ad
 
 
 async def test_a_watcher_that_falls_behind_is_reset_and_goes_on_from_its_number(admin: Asker, served: Served) -> None:
-    served.feed.most = 5
+    served.feed.ring.most = 5
     big = "x" * 190_000
     async with watching(admin, served.url, "/skills?watch=true") as stream:
         for number in range(120):
@@ -222,8 +222,17 @@ async def test_a_watcher_goes_on_at_another_server_with_its_number(app: App, adm
 
 
 def test_a_ring_says_when_it_begins_after_what_is_asked_for() -> None:
-    unread: feeds.Feed = feeds.Feed(None)  # type: ignore[arg-type] - nothing is read
+    unread: Ring[str] = Ring(most=10, most_bytes=100)
     assert unread.after(0, 10) == []
     unread.last = 7
     assert unread.after(7, 10) == []
     assert unread.after(6, 10) is None
+
+
+def test_a_ring_holds_no_more_than_it_may_and_says_what_went() -> None:
+    ring: Ring[str] = Ring(most=3, most_bytes=100)
+    assert ring.add((letter, 10) for letter in "abcd") == ["a"]
+    assert (ring.after(0, 10), ring.after(1, 2)) == (None, ["b", "c"])
+    ring.weigh(60)
+    assert ring.add([("e", 40)]) == ["b", "c", "d"]
+    assert (ring.first, ring.after(4, 10)) == (5, ["e"])

@@ -43,6 +43,7 @@ from mooring.http.openapi import document
 from mooring.http.rate import Rates
 from mooring.http.reference import POLICY, page
 from mooring.http.route import JSON, Answer, Route
+from mooring.http.transcripts import Transcripts
 
 log = structlog.stdlib.get_logger("mooring.http")
 
@@ -76,6 +77,7 @@ class Held:
     app: App
     limits: Limits
     feed: Feed
+    transcripts: Transcripts
 
 
 def held_by(app: App) -> Held:
@@ -84,7 +86,7 @@ def held_by(app: App) -> Held:
     log.debug("reasons wanted", actions=app.settings.reasons_wanted)
     settings = app.settings
     limits = Limits(addresses=Rates(settings.rate_per_address), tokens=Rates(settings.rate_per_token))
-    return Held(app=app, limits=limits, feed=Feed(app.database))
+    return Held(app=app, limits=limits, feed=Feed(app.database), transcripts=Transcripts(app.database))
 
 
 @contextlib.asynccontextmanager

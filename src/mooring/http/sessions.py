@@ -14,12 +14,11 @@ from mooring.http.listing import href, whole
 from mooring.http.once import once
 from mooring.http.resource import Resource, answer, routes, values_of
 from mooring.http.route import BYTES, EVENTS, Answer, Route
-from mooring.http.stream import Event, follow, last_number, sse
+from mooring.http.stream import last_number, sse
+from mooring.http.transcripts import Transcripts, shown, told
 from mooring.sessions import artifacts, sessions, transcript
-from mooring.sessions.entities import TERMINAL, Artifact, Session, TranscriptEvent
+from mooring.sessions.entities import Artifact, Session
 from mooring.wire import sessions as wire
-
-_BATCH = 500
 
 
 async def _tasks(tx: Tx, _: Actor, rows: Sequence[Session]) -> list[dict[str, object]]:
@@ -109,36 +108,13 @@ async def _events(call: Call) -> Answer:
     async with call.app.database.reading() as tx:
         session = await _seen(tx, call)
         if EVENTS in (call.header("Accept") or ""):
-            return _stream(call, session, after=after)
+            transcripts: Transcripts = call.request.app.state.held.transcripts
+            return sse(told(transcripts, call, session.id, after), after=after)
         # One more than asked for: whether there is a next page.
         found = await transcript.read(tx, session.id, after=after, limit=asked.limit + 1)
-    items = [_event(event) for event in found[: asked.limit]]
+    items = [shown(event) for event in found[: asked.limit]]
     more = items[-1].number if len(found) > asked.limit else None
     return Answer(body=wire.SessionEventList(kind="SessionEventList", items=items, next=more))
-
-
-def _stream(call: Call, session: Session, *, after: int) -> Answer:
-    """The transcript as it grows; it ends when the session has."""
-    app, actor = call.app, call.actor
-
-    async def fetch(number: int) -> list[Event]:
-        async with app.database.reading() as tx:
-            found = await transcript.read(tx, session.id, after=number, limit=_BATCH)
-        return [Event(number=event.number, name=event.type, data=_event(event)) for event in found]
-
-    async def over() -> bool:
-        # Read anew as the one who asked: a session that is taken out of sight ends the stream too.
-        async with app.database.reading() as tx:
-            try:
-                return (await sessions.SESSIONS.read(tx, actor, session.id)).phase in TERMINAL
-            except Missing:
-                return True
-
-    return sse(follow(app, [transcript.topic(session.id)], fetch, after=after, over=over), after=after)
-
-
-def _event(event: TranscriptEvent) -> wire.SessionEvent:
-    return wire.SessionEvent(number=event.number, at=event.at, type=event.type, data=event.data)
 
 
 async def _plan(call: Call) -> Answer:

@@ -1,20 +1,15 @@
 """Streams of events to a client: Server-Sent Events with numbers, so that who comes back goes on where it was."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
 
-from mooring.app import App
 from mooring.http.call import Call
 from mooring.http.errors import Malformed
 from mooring.http.route import EVENTS, Answer
 
 BEAT = 15.0
-# A hint of another process may be lost; looking again covers it.
-_POLL = 1.0
 _HIGHEST = 2**63 - 1
 
 
@@ -59,38 +54,3 @@ def last_number(call: Call, *, after: int | None = None) -> int:
     if not (header.isascii() and header.isdecimal()) or int(header[:20]) > _HIGHEST:
         raise Malformed("Last-Event-ID is a number this stream gave out", header="Last-Event-ID")
     return int(header)
-
-
-async def follow(
-    app: App,
-    topics: Sequence[str],
-    fetch: Callable[[int], Awaitable[Sequence[Event]]],
-    *,
-    after: int,
-    over: Callable[[], Awaitable[bool]] | None = None,
-) -> AsyncIterator[Event | None]:
-    """What `fetch` finds after a number, again and again: at each hint for one of the topics, and now and then.
-
-    Ends when `over` says so, or this process ends, and nothing is left to fetch.
-    """
-    now = asyncio.get_running_loop().time
-    silent_since = now()
-    with app.database.hints.waiting(*topics) as hint:
-        while True:
-            hint.clear()
-            # Asked before the fetch: what is written in between is fetched then.
-            last = over is not None and await over()
-            found = await fetch(after)
-            for event in found:
-                after, silent_since = event.number, now()
-                yield event
-            if found:
-                continue
-            if last or app.database.hints.closed:
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL):
-                    await hint.wait()
-            if now() - silent_since >= BEAT:
-                silent_since = now()
-                yield None

@@ -82,15 +82,15 @@ class Watch:
 
     def _first(self, query: WatchQuery) -> int:
         if query.after is None:
-            return self._feed.last
+            return self._feed.ring.last
         if not (query.after.isascii() and query.after.isdecimal()) or len(query.after) > 18:  # noqa: PLR2004 - digits of a bigint
             raise BadRequest("after: with watch it is the number of an event, as the stream gave it", field="after")
         return int(query.after)
 
     async def _stream(self, number: int) -> AsyncIterator[Event | bytes | None]:
         feed, live = self._feed, False
-        while not feed.stopped:
-            found = feed.after(number, _BATCH)
+        while not feed.ring.stopped:
+            found = feed.ring.after(number, _BATCH)
             if found is None and live:
                 yield Event(number=number, name="reset", data={"number": number})
                 return
@@ -107,8 +107,8 @@ class Watch:
             if found:
                 number = found[-1].number
             else:
-                await feed.wait(number, BEAT)
-                if feed.last <= number:
+                await feed.ring.wait(number, BEAT)
+                if feed.ring.last <= number:
                     yield None
 
     async def _still_known(self, found: Sequence[NumberedEvent]) -> bool:

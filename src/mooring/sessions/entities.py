@@ -141,6 +141,16 @@ class TranscriptEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where a transcript has come to, and what of its session decides whether it goes on and who sees it."""
+
+    number: int
+    phase: SessionPhase
+    assigned_user_id: str | None
+    group_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A file a session left. `blob_key` is where its bytes lie; `withheld` says why they are kept back."""
 

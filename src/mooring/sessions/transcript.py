@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from mooring.base.db import Tx
 from mooring.base.errors import Missing, Unfit
-from mooring.sessions.entities import WORDS, Said, TranscriptEvent
+from mooring.sessions.entities import WORDS, Head, Said, TranscriptEvent
 from mooring.sessions.store import transcript as store
 
 
@@ -55,6 +55,11 @@ async def say(tx: Tx, session_id: str, word: str, data: Mapping[str, object]) ->
 async def read(tx: Tx, session_id: str, *, after: int, limit: int) -> list[TranscriptEvent]:
     """The events of a session after number `after`, oldest first. Shape: ≤ `limit`, numbers strictly rising."""
     return await store.after(tx, session_id, after, limit)
+
+
+async def head(tx: Tx, session_id: str) -> Head | None:
+    """Where a transcript has come to; None when the session is deleted."""
+    return await store.head(tx, session_id)
 
 
 def _check(event: Said, *, expected: int) -> None:

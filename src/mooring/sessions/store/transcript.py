@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mooring.base.db import Tx
-from mooring.sessions.entities import TranscriptEvent
+from mooring.sessions.entities import Head, TranscriptEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,16 @@ async def after(tx: Tx, session_id: str, number: int, limit: int) -> list[Transc
         session_id,
         number,
         limit,
+    )
+
+
+async def head(tx: Tx, session_id: str) -> Head | None:
+    return await tx.row(
+        Head,
+        "SELECT u.number, s.phase, s.assigned_user_id, i.group_id FROM sessions s "
+        "JOIN session_cursors u ON u.session_id = s.id LEFT JOIN compute_instances i ON i.id = s.compute_instance_id "
+        "WHERE s.id = $1 AND s.deleted_at IS NULL",
+        session_id,
     )
 
 

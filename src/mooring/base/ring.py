@@ -1,0 +1,74 @@
+"""The newest of what is numbered without a gap, in memory once for all who read it: a ring, and a number per reader."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Ring(Generic[T]):
+    """At most `most` things, of `most_bytes` together; where there is more, the oldest go. `last` is the newest's."""
+
+    def __init__(self, *, most: int, most_bytes: int) -> None:
+        self.most = most
+        self._most_bytes = most_bytes
+        self._held: deque[tuple[T, int]] = deque()
+        self._bytes = 0
+        self._more = asyncio.Event()
+        self.last = 0
+        # Whether nothing will come any more.
+        self.stopped = False
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest that is held; where nothing is, the next one's."""
+        return self.last - len(self._held) + 1
+
+    def add(self, things: Iterable[tuple[T, int]]) -> list[T]:
+        """Put things at the end, each with its bytes, and wake who waits. Those that went, oldest first."""
+        for thing in things:
+            self._held.append(thing)
+            self._bytes += thing[1]
+            self.last += 1
+        gone: list[T] = []
+        while self._held and (len(self._held) > self.most or self._bytes > self._most_bytes):
+            oldest, size = self._held.popleft()
+            self._bytes -= size
+            gone.append(oldest)
+        self.wake()
+        return gone
+
+    def weigh(self, size: int) -> None:
+        """Count bytes that are kept elsewhere for what is held here; fewer, where negative."""
+        self._bytes += size
+
+    def after(self, number: int, most: int) -> list[T] | None:
+        """What comes behind a number, oldest first, at most so many; None when the ring begins after it."""
+        skipped = number + 1 - self.first
+        if skipped < 0:
+            return None
+        return [thing for thing, _ in islice(self._held, skipped, skipped + most)]
+
+    async def wait(self, number: int, seconds: float) -> None:
+        """Return when there is something behind the number, at `wake`, or after so long."""
+        more = self._more
+        if self.last > number or self.stopped:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await more.wait()
+
+    def stop(self) -> None:
+        """Let all who wait go: nothing will come any more."""
+        self.stopped = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Let all who wait look again."""
+        # Everyone who waits holds the old one; who comes later gets the new one.
+        more, self._more = self._more, asyncio.Event()
+        more.set()
