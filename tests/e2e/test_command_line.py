@@ -158,14 +158,15 @@ def test_a_follower_outlives_a_kill_of_the_control_plane(new_plane: Callable[...
 
 
 def test_an_interrupt_leaves_the_session_going_and_says_how_to_come_back(plane: Plane) -> None:
-    moor(plane, "apply", "-f", "-", given=COUNT)
+    # It goes on for longer than the test: however late the cancel comes, there is something to cancel.
+    moor(plane, "apply", "-f", "-", given=COUNT.replace("sleep 0.1", "sleep 3600"))
     following = subprocess.Popen(
         command("run", "counting", "--follow"), env=plane.environment(), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert following.stdout is not None
     said = ""
-    while "line 1\n" not in said:
+    while "begun\n" not in said:
         said += following.stdout.readline()
     following.send_signal(signal.SIGINT)
     _, error = following.communicate(timeout=30)
