@@ -60,6 +60,8 @@ async def test_administrators_and_auditors_verify_and_export_and_nobody_else(app
         assert [msgspec.json.decode(line)["number"] for line in lines] == list(range(1, count + 1))
         rest = (await asker.get(f"/record/export?after={count - 1}")).text.splitlines()
         assert rest == lines[-1:]
+        assert (await asker.get(f"/record/export?after={2**63 - 2}")).text == ""
+        assert (await asker.get(f"/record/export?after={2**63 - 1}")).status_code == 400
     # What was moved to the object store is exported just the same.
     whole = (await admin.get("/record/export")).text
     no_time = timedelta(0)

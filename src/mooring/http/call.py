@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from msgspec import Struct
 
 from mooring.access.actor import Actor
 from mooring.app import App
@@ -14,12 +15,15 @@ from mooring.http.errors import Malformed, Stale, TooLarge, WrongMedia
 from mooring.http.route import JSON, MERGE_PATCH, Route
 
 S = TypeVar("S")
+Q = TypeVar("Q", bound=Struct)
 
 BODY_BYTES = 4 << 20
 DEEPEST_BODY = 64
 _LONGEST_REASON = 1_000
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
+_OTHER_TYPE = re.compile(r"Expected `(int|float|bool)[^`]*`, got `str` - at `\$\.(\w+)`")
+_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +52,28 @@ class Call:
         except UnicodeError as error:
             raise Malformed(f"the header {name} is not UTF-8", header=name) from error
 
-    def asked(self, shape: type[S]) -> S:
+    def asked(self, shape: type[Q]) -> Q:
         """The query parameters, checked. Raises Malformed for an unknown one, one given twice, or of a wrong type."""
         given: dict[str, str] = {}
         for name, value in self.request.query_params.multi_items():
             if name in given:
                 raise Malformed(f"the parameter {name[:80]} is given twice; give it once", parameter=name[:80])
             given[name] = value
+        takes = shape.__struct_encode_fields__
+        unknown = next((name for name in given if name not in takes), None)
+        if unknown is not None:
+            can = f"it takes {', '.join(takes)}" if takes else "it takes none"
+            raise Malformed(f"there is no parameter {unknown[:80]!r} here; {can}", parameter=unknown[:80])
         try:
             return msgspec.convert(given, shape, strict=False)
         except msgspec.ValidationError as error:
-            raise Malformed(f"parameter: {_said(error)}") from error
+            raise Malformed(_of_parameter(str(error), given)) from error
 
     async def decode(self, shape: type[S]) -> S:
         """The JSON body as a `shape`. Raises Malformed (naming the field), WrongMedia, TooLarge."""
         raw = await self.body()
+        if not raw.strip():
+            raise Malformed("body: it is empty; a JSON object is needed, `{}` at least")
         _check_depth(raw)
         try:
             return msgspec.json.decode(raw, type=shape)
@@ -147,6 +158,14 @@ def _check_depth(raw: bytes) -> None:
         deepest = max(deepest, depth)
     if deepest > DEEPEST_BODY:
         raise Malformed(f"body: nested {deepest} deep; at most {DEEPEST_BODY} levels are taken")
+
+
+def _of_parameter(says: str, given: Mapping[str, str]) -> str:
+    """What is wrong with a parameter; all of them come as text."""
+    found = _OTHER_TYPE.fullmatch(says)
+    if found is None:
+        return f"parameter: {says}".replace("`$.", "`")
+    return f"parameter {found[2]}: it takes {_TYPES[found[1]]}, not {given[found[2]][:80]!r}"
 
 
 def _said(error: Exception) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from mooring import __version__
-from mooring.http.errors import BASE, CODES
+from mooring.http.errors import BASE, CODES, Code
+from mooring.http.examples import example
 from mooring.http.route import EVENTS, JSON, MERGE_PATCH, Route
-from mooring.wire.base import Error
+from mooring.wire.base import Error, Resource
 
 _REF = "#/components/schemas/{name}"
 _ALWAYS = (400, 401, 403, 429, 500, 503)
@@ -28,6 +29,26 @@ _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Last-Event-ID": ("The last number the asker saw", {"pattern": "^[0-9]{1,18}$"}),
     "Range": ("The bytes wanted, as RFC 9110 has it", {"pattern": "^bytes=[0-9]*-[0-9]*$"}),
 }
+_ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Operation-ID": ("Names this request in the server's log", {"type": "string"}),
+    "ETag": ("The version, in quotes", {"type": "string", "examples": ['"1"']}),
+    "Location": ("Where it is", {"type": "string"}),
+    "Idempotent-Replayed": ("`true` where this is the first answer again", {"type": "string"}),
+    "WWW-Authenticate": ("Which tokens are taken", {"type": "string"}),
+    "Retry-After": ("How many seconds to wait", {"type": "integer", "minimum": 1}),
+    "Content-Range": ("How long it is", {"type": "string"}),
+}
+"""Header of an answer → what it says, its schema."""
+_OF_REFUSAL = {401: "WWW-Authenticate", 416: "Content-Range", 429: "Retry-After"}
+_PLACES = {
+    "checksum": "The SHA-256 of the archive, as `sha256:` and 64 hexadecimal digits",
+    "filesystem_id": "The id of the filesystem",
+    "id": "The id",
+    "name": "The name; it may hold slashes",
+    "secret_id": "The id of the secret",
+    "user_id": "The id of the user",
+}
+"""Parameter of a path → what it is."""
 _NAME = re.compile(r"{(\w+)(?::\w+)?}")
 
 
@@ -51,7 +72,17 @@ def document(routes: Sequence[Route]) -> bytes:
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+                "responses": _refusals(),
+                "headers": {
+                    name: {"description": says, "schema": schema} for name, (says, schema) in _ANSWERED.items()
+                },
+                "securitySchemes": {
+                    "bearer": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "A token of Mooring (`mrg_…`), or one of the single sign-on",
+                    }
+                },
             },
         }
     )
@@ -71,7 +102,7 @@ def _operation(route: Route, named: dict[int, dict[str, Any]], components: dict[
         "summary": route.says,
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
-        "responses": _responses(route, named),
+        "responses": _responses(route, named, components),
     }
     if route.public:
         told["security"] = []
@@ -80,11 +111,21 @@ def _operation(route: Route, named: dict[int, dict[str, Any]], components: dict[
         schema = named[id(route.body)]
         if route.method == "PATCH":
             schema = _patch(components[schema["$ref"].rpartition("/")[2]])
-        told["requestBody"] = {"required": True, "content": {media: {"schema": schema}}}
+        content = {"schema": schema, "example": _sent(route, schema, components)}
+        told["requestBody"] = {"required": True, "content": {media: content}}
     elif route.streams:
         schema = {"type": "string", "format": "binary"}
         told["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": schema}}}
     return told
+
+
+def _sent(route: Route, schema: dict[str, Any], components: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """A body. A patch names but the first field."""
+    if route.method != "PATCH":
+        return example(schema, components)
+    whole = example({**schema, "title": ""}, components)
+    first = next(iter(whole))
+    return {first: whole[first]}
 
 
 def _patch(whole: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +159,7 @@ def _links(route: Route, routes: Sequence[Route]) -> dict[str, Any]:
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "description": _PLACES[name], "schema": {"type": "string"}}
         for name in _NAME.findall(route.path)
     ]
 
@@ -127,9 +168,20 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     [schema], components = msgspec.json.schema_components([route.query], ref_template=_REF)
     held = components[schema["$ref"].rpartition("/")[2]]
     return [
-        {"name": name, "in": "query", "required": name in held.get("required", []), "schema": described}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in held.get("required", []),
+            "description": _says(described),
+            "schema": described,
+        }
         for name, described in held["properties"].items()
     ]
+
+
+def _says(schema: dict[str, Any]) -> str:
+    """What a parameter's schema says of it, also where it may be left out."""
+    return next(one["description"] for one in (schema, *schema.get("anyOf", ())) if "description" in one)
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
@@ -145,10 +197,11 @@ def _header_parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _responses(route: Route, named: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": route.says}
+def _responses(route: Route, named: dict[int, dict[str, Any]], components: dict[str, Any]) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": route.says, "headers": _headers(*_answered(route))}
     if route.answer is not None:
-        good["content"] = {route.media: {"schema": named[id(route.answer)]}}
+        schema = named[id(route.answer)]
+        good["content"] = {route.media: {"schema": schema, "example": example(schema, components)}}
         if "watch" in route.query.__struct_fields__:
             good["content"][EVENTS] = {
                 "schema": {"type": "string", "description": "Server-Sent Events, with watch=true"}
@@ -156,15 +209,57 @@ def _responses(route: Route, named: dict[int, dict[str, Any]]) -> dict[str, Any]
     elif route.status != 204:  # noqa: PLR2004 - No Content
         good["content"] = {route.media: {"schema": {"type": "string"}}}
     found = {str(route.status): good}
-    refused = {"application/json": {"schema": named[id(Error)]}}
     statuses = {*route.refuses, *(() if route.public else _ALWAYS)}
     if route.body is not None:
         statuses |= {413, 415}
-    for status in sorted(statuses):
-        says = "; ".join(code.reason for code in CODES.values() if code.status == status)
-        found[str(status)] = {"description": says, "content": refused}
+    found |= {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
     if route.empty is not None:
-        found["204"] = {"description": route.empty}
+        found["204"] = {"description": route.empty, "headers": _headers()}
     if "If-None-Match" in route.headers:
-        found["304"] = {"description": "The asker has it already"}
+        found["304"] = {"description": "The asker has it already", "headers": _headers("ETag")}
     return found
+
+
+def _answered(route: Route) -> tuple[str, ...]:
+    """The headers of a good answer, besides those of every answer."""
+    versioned = isinstance(route.answer, type) and issubclass(route.answer, Resource)
+    return (
+        *(("ETag",) if versioned else ()),
+        *(("Location",) if versioned and route.status == 201 else ()),  # noqa: PLR2004 - Created
+        *(("Idempotent-Replayed",) if "Idempotency-Key" in route.headers else ()),
+    )
+
+
+def _headers(*more: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Operation-ID", *more)}
+
+
+def _refusals() -> dict[str, Any]:
+    """Status → the refusals that answer with it, each code with an example."""
+    found: dict[str, list[Code]] = {}
+    for code in CODES.values():
+        found.setdefault(str(code.status), []).append(code)
+    return {
+        status: {
+            "description": "; ".join(code.reason for code in codes),
+            "headers": _headers(*((_OF_REFUSAL[int(status)],) if int(status) in _OF_REFUSAL else ())),
+            "content": {
+                JSON: {
+                    "schema": {"$ref": _REF.format(name=Error.__name__)},
+                    "examples": {f"mooring-{code.number}": {"value": _refused(code)} for code in codes},
+                }
+            },
+        }
+        for status, codes in sorted(found.items())
+    }
+
+
+def _refused(code: Code) -> Error:
+    return Error(
+        id=str(code.number),
+        kind="Error",
+        href=f"{BASE}/errors/{code.number}",
+        code=f"mooring-{code.number}",
+        reason=code.reason,
+        operation_id="op_0ujtsYcgvSTl8PAuAdqWYSMnLOv",
+    )

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from mooring.http.route import JSON
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
@@ -16,6 +18,8 @@ details { border: 1px solid var(--line); border-radius: .4rem; margin: .4rem 0; 
 summary { cursor: pointer; padding: .4rem 0; }
 code, .method { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
 .method { display: inline-block; min-width: 4.5rem; font-weight: 600; }
+pre { font: .85em/1.4 ui-monospace, monospace; background: var(--soft); padding: .6rem; border-radius: .4rem;
+  overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: .4rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; border-top: 1px solid var(--soft); }
 nav a { margin-right: .8rem; }
@@ -48,7 +52,7 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 if tag in operation["tags"]:
-                    yield from _operation(path, method, operation)
+                    yield from _operation(path, method, operation, document["components"]["responses"])
     yield "<h2 id='schemas'>shapes</h2>"
     for name, schema in document["components"]["schemas"].items():
         yield f"<details id='schema-{escape(name)}'><summary><code>{escape(name)}</code></summary>"
@@ -57,23 +61,36 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
     yield "</body></html>"
 
 
-def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[str]:
+def _operation(
+    path: str, method: str, operation: Mapping[str, Any], refusals: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
     yield f"<details id='{escape(operation['operationId'])}'><summary><span class='method'>{method.upper()}</span>"
     yield f"<code>{escape(path)}</code> — {escape(operation['summary'])}</summary>"
     if operation["parameters"]:
         yield "<table><tr><th>parameter</th><th>in</th><th>what it is</th></tr>"
         for given in operation["parameters"]:
-            says = given.get("description") or given["schema"].get("description", "")
+            says = given["description"]
             name, kind = escape(given["name"]), _type(given["schema"])
             yield _row(f"<code>{name}</code>", escape(given["in"]), f"{kind} {escape(says)}")
         yield "</table>"
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body, <code>{escape(media)}</code>: {_type(content['schema'])}</p>"
+        yield from _example(content)
     yield "<table><tr><th>answer</th><th></th><th>body</th></tr>"
-    for status, answer in operation["responses"].items():
+    good = operation["responses"][next(iter(operation["responses"]))]
+    for status, told in operation["responses"].items():
+        answer = refusals[status] if "$ref" in told else told
         bodies = ", ".join(_type(content["schema"]) for content in answer.get("content", {}).values())
         yield _row(f"<code>{status}</code>", escape(answer["description"]), bodies)
-    yield "</table></details>"
+    yield "</table>"
+    yield from _example(good.get("content", {}).get(JSON, {}))
+    yield "</details>"
+
+
+def _example(content: Mapping[str, Any]) -> Iterator[str]:
+    if "example" in content:
+        text = msgspec.json.format(msgspec.json.encode(content["example"]), indent=2).decode()
+        yield f"<pre>{escape(text)}</pre>"
 
 
 def _shape(schema: Mapping[str, Any]) -> Iterator[str]:

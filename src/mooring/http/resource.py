@@ -105,7 +105,7 @@ def routes(resource: Resource[Any]) -> list[Route]:
         found.append(
             Route(
                 method="POST", path=resource.path, operation=f"create{noun}", tag=resource.kind.table,
-                says=f"Make a {word}", handle=_create(resource), body=resource.new, answer=resource.reply, status=201,
+                says=f"Make {_a(word)}", handle=_create(resource), body=resource.new, answer=resource.reply, status=201,
                 refuses=(409, 422), headers=("Idempotency-Key", "Audit-Reason"),
             )
         )  # fmt: skip
@@ -114,7 +114,7 @@ def routes(resource: Resource[Any]) -> list[Route]:
             found.append(
                 Route(
                     method="PUT" if method == "PUT" else "PATCH", path=one, operation=f"{verb}{noun}",
-                    tag=resource.kind.table, says=f"{says} a {word}",
+                    tag=resource.kind.table, says=f"{says} {_a(word)}",
                     handle=_replace(resource) if method == "PUT" else _change(resource), body=resource.edited,
                     answer=resource.reply, refuses=(404, 409, 412, 422), headers=("If-Match", "Audit-Reason"),
                 )
@@ -123,7 +123,7 @@ def routes(resource: Resource[Any]) -> list[Route]:
         found.append(
             Route(
                 method="DELETE", path=one, operation=f"delete{noun}", tag=resource.kind.table,
-                says=f"Delete a {word}", handle=_delete(resource), status=204, refuses=(404, 409, 412),
+                says=f"Delete {_a(word)}", handle=_delete(resource), status=204, refuses=(404, 409, 412),
                 headers=("If-Match", "Audit-Reason"),
             )
         )  # fmt: skip
@@ -164,6 +164,11 @@ def action(
         tag=resource.kind.table, says=says, handle=handle, answer=resource.reply, refuses=refuses,
         headers=("If-Match", "Idempotency-Key", "Audit-Reason"),
     )  # fmt: skip
+
+
+def _a(word: str) -> str:
+    # All but "user", whose u is no vowel to the ear.
+    return f"an {word}" if word[0] in "aeio" else f"a {word}"
 
 
 def _list(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:

@@ -126,7 +126,7 @@ def _everything() -> HTTPRouteHandler:
         methods = paths[str(request.scope["path_template"])]
         route = methods.get(request.method)
         if route is None:
-            return _without_route(request.method, methods)
+            return _without_route(request.method, methods, operation_id)
         held: Held = request.app.state.held
         actor, token_id = (NOBODY, None) if route.public else await held.limits.asker(held.app, request)
         call = Call(
@@ -141,11 +141,12 @@ def _everything() -> HTTPRouteHandler:
     return HTTPRouteHandler(list(dict.fromkeys(patterns)), http_method=methods, status_code=200)(handle)  # pyright: ignore[reportArgumentType] - the framework names methods by an enum too
 
 
-def _without_route(method: str, methods: Mapping[str, Route]) -> Response[bytes]:
+def _without_route(method: str, methods: Mapping[str, Route], operation_id: str) -> Response[bytes]:
     """What a path takes, told to anyone who asks: the description is open as well. Raises NoSuchMethod."""
     if method != "OPTIONS":
         raise NoSuchMethod(tuple(methods))
-    return Response(b"", status_code=204, headers={"Allow": ", ".join([*methods, "OPTIONS"])})
+    headers = {"Allow": ", ".join([*methods, "OPTIONS"]), "X-Operation-ID": operation_id}
+    return Response(b"", status_code=204, headers=headers)
 
 
 def _segment(part: str) -> str:
@@ -200,8 +201,13 @@ def _refusal_headers(error: MooringError, operation_id: str) -> dict[str, str]:
 _MIGRATIONS = shipped()
 
 
+def _told(content: bytes, *, media: str = JSON, **headers: str) -> Response[bytes]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(content, media_type=media, headers={"X-Operation-ID": new_id("op"), **named})
+
+
 async def _healthz() -> Response[bytes]:
-    return Response(b'{"status":"ok"}', media_type=JSON)
+    return _told(b'{"status":"ok"}')
 
 
 async def _readyz(request: AnyRequest) -> Response[bytes]:
@@ -209,7 +215,7 @@ async def _readyz(request: AnyRequest) -> Response[bytes]:
     async with held.app.database.reading() as tx:
         if not await current(tx, _MIGRATIONS):
             raise Unavailable("the database is not at the current schema; run `moor migrate`")
-    return Response(b'{"status":"ready"}', media_type=JSON)
+    return _told(b'{"status":"ready"}')
 
 
 @functools.cache
@@ -219,12 +225,16 @@ def _document() -> bytes:
 
 
 async def _openapi() -> Response[bytes]:
-    return Response(_document(), media_type=JSON)
+    return _told(_document())
 
 
 async def _reference() -> Response[bytes]:
-    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-    return Response(page(_document()), media_type="text/html; charset=utf-8", headers=headers)
+    return _told(
+        page(_document()),
+        media="text/html; charset=utf-8",
+        Content_Security_Policy=POLICY,
+        X_Content_Type_Options="nosniff",
+    )
 
 
 def _open_to_all() -> list[HTTPRouteHandler]:

@@ -98,8 +98,8 @@ async def _seen(tx: Tx, call: Call) -> Session:
 class TranscriptQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which events: those after number `after`, at most `limit` of them (a stream has no limit)."""
 
-    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1, description="The number they begin behind")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1_000, description="At most this many; a stream has no limit")] = 100
 
 
 async def _events(call: Call) -> Answer:

@@ -12,8 +12,8 @@ Action = Literal["read", "create", "change", "operate", "grant"]
 class ExplainQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Whether a user (the asker, when none is named) may do this to a resource, and why."""
 
-    resource: Id
-    action: Action = "read"
+    resource: Annotated[Id, Meta(description="The id of what it is about")]
+    action: Annotated[Action, Meta(description="What is to be done to it")] = "read"
     user: Annotated[str, Meta(max_length=220, description="Id or username")] | None = None
 
 

@@ -1,11 +1,10 @@
 """The record, as it is sent."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from mooring.wire.base import Id, WatchQuery
+from mooring.wire.base import Id, Moment, WatchQuery
 
 
 class ResourceEvent(Struct, kw_only=True):
@@ -14,7 +13,7 @@ class ResourceEvent(Struct, kw_only=True):
     id: Id
     kind: str
     href: str
-    timestamp: datetime
+    timestamp: Moment
     actor_id: Id | None
     resource_type: str
     resource_id: Id
@@ -36,16 +35,22 @@ class Change(Struct, kw_only=True):
 class EventQuery(WatchQuery, kw_only=True, forbid_unknown_fields=True, rename={"order_by": "orderBy"}):
     """Which events."""
 
-    resource_id: Id | None = None
-    resource_type: Annotated[str, Meta(max_length=100)] | None = None
-    action: Annotated[str, Meta(max_length=100, examples=["workflow.update"])] | None = None
-    actor_id: Id | None = None
+    resource_id: Annotated[Id, Meta(description="Only those of this resource")] | None = None
+    resource_type: (
+        Annotated[str, Meta(max_length=100, description="Only those of this kind", examples=["workflow"])] | None
+    ) = None
+    action: (
+        Annotated[str, Meta(max_length=100, description="Only those of this action", examples=["workflow.update"])]
+        | None
+    ) = None
+    actor_id: Annotated[Id, Meta(description="Only what this user did")] | None = None
 
 
 class ExportQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """From where to export."""
 
-    after: Annotated[int, Meta(ge=0, le=2**63 - 1, description="The last number of an earlier export")] = 0
+    # There is a number behind it that the database can hold.
+    after: Annotated[int, Meta(ge=0, le=2**63 - 2, description="The last number of an earlier export")] = 0
 
 
 class RecordState(Struct, kw_only=True):
@@ -57,7 +62,7 @@ class RecordState(Struct, kw_only=True):
     kind: str
     archived_to: int
     sealed_to: int
-    sealed_at: datetime | None
+    sealed_at: Moment | None
     root: str | None
     key: str
 

@@ -22,6 +22,7 @@ RepoUrl = Annotated[
         examples=["https://example.org/team/repo.git#main:skills/review"],
     ),
 ]
+Moment = Annotated[datetime, Meta(tz=True)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="Seconds")]
 Bytes = Annotated[int, Meta(ge=1, le=_PG_BIGINT, description="Bytes")]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -33,8 +34,8 @@ class Resource(Struct, kw_only=True):
     id: Id
     kind: str
     href: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     version: int
     created_by_user_id: Id | None
 
@@ -101,7 +102,9 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True, rename={"order
 class WatchQuery(ListQuery, kw_only=True, forbid_unknown_fields=True):
     """Which page of a list, or with `watch` every change from now on, or from behind the number `after`."""
 
-    watch: bool = False
+    watch: Annotated[
+        bool, Meta(description="Every change as it happens, as Server-Sent Events; `after` is a number then")
+    ] = False
 
 
 class NoQuery(Struct, kw_only=True, forbid_unknown_fields=True):

@@ -170,14 +170,14 @@ VersionName = Annotated[
 ]
 PathInside = Annotated[str, Meta(max_length=4_096, description="A path inside; empty is the root")]
 After = Annotated[str, Meta(max_length=16_000, description="`next` of the page before")]
-Most = Annotated[int, Meta(ge=1, le=1_000)]
+Most = Annotated[int, Meta(ge=1, le=1_000, description="At most this many")]
 
 
 class EntriesQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which entries: those of a directory, or with `recursive` all below it; `search` keeps paths that hold a text."""
 
     path: PathInside = ""
-    recursive: bool = False
+    recursive: Annotated[bool, Meta(description="All that lies below, not only in the directory")] = False
     search: Annotated[str, Meta(max_length=500, description="In any case; looks at any depth")] = ""
     version: VersionName | None = None
     after: After | None = None
@@ -201,7 +201,7 @@ class ArchiveQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which version, and in which form."""
 
     version: VersionName | None = None
-    format: Literal["tar.gz", "zip"] = "tar.gz"
+    format: Annotated[Literal["tar.gz", "zip"], Meta(description="As it is stored, or made into a zip")] = "tar.gz"
 
 
 class DiffQuery(Struct, kw_only=True, forbid_unknown_fields=True, rename={"older": "from", "newer": "to"}):

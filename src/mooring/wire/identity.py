@@ -1,11 +1,10 @@
 """People, groups and tokens, as they are sent."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from mooring.wire.base import Id, Name, Prompt, Resource
+from mooring.wire.base import Id, Moment, Name, Prompt, Resource
 
 Role = Literal["admin", "member", "auditor"]
 GroupRole = Literal["owner", "operator", "viewer"]
@@ -32,7 +31,7 @@ class User(Resource, kw_only=True):
     name: str
     email: str | None
     role: Role
-    disabled_at: datetime | None
+    disabled_at: Moment | None
     oidc_subject: str | None
 
 
@@ -96,7 +95,7 @@ class NewToken(Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name
     user_id: Id | None = None
     scopes: list[Scope] = field(default_factory=lambda: ["read", "write"])
-    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    expires_at: Moment | None = None
 
 
 class EditToken(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -111,9 +110,9 @@ class Token(Resource, kw_only=True):
     user_id: Id
     name: str
     scopes: list[Scope]
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    expires_at: Moment | None
+    revoked_at: Moment | None
+    last_used_at: Moment | None
 
 
 class MadeToken(Token, kw_only=True):

@@ -1,11 +1,10 @@
 """Secrets and vaults, as they are sent: a value comes in, none goes out."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from mooring.wire.base import Id, Name, Prompt, Resource
+from mooring.wire.base import Id, Moment, Name, Prompt, Resource
 
 Vault = Literal["local", "workos", "openbao"]
 Encoding = Literal["text", "base64"]
@@ -108,7 +107,7 @@ class SecretDelivery(Struct, kw_only=True):
     compute_instance_id: Id | None
     secret_version: int
     vault_version: str
-    delivered_at: datetime
+    delivered_at: Moment
     phase: str
     holds: bool
 
@@ -138,7 +137,7 @@ class VaultRotation(Resource, kw_only=True):
     phase: Literal["running", "completed", "failed"]
     done: int
     broken: list[Id]
-    ended_at: datetime | None
+    ended_at: Moment | None
 
 
 class RotateVault(Struct, kw_only=True, forbid_unknown_fields=True):

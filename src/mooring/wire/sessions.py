@@ -1,11 +1,10 @@
 """Sessions, runs and transcripts, as they are sent."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from mooring.wire.base import Id, Name, Prompt, RepoUrl, Resource, Seconds, WatchQuery
+from mooring.wire.base import Id, Moment, Name, Prompt, RepoUrl, Resource, Seconds, WatchQuery
 
 SessionPhase = Literal[
     "created", "pending", "preparing", "running", "waiting", "pausing", "paused", "completed", "failed", "cancelled"
@@ -58,8 +57,8 @@ class SessionTask(Struct, kw_only=True):
     attempts: int
     exit_code: int | None
     reason: str | None
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: Moment | None
+    ended_at: Moment | None
 
 
 class Session(Resource, kw_only=True):
@@ -84,8 +83,8 @@ class Session(Resource, kw_only=True):
     forked_from: Id | None
     result: dict[str, Any] | None
     output_filesystem_version_id: Id | None
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: Moment | None
+    ended_at: Moment | None
     tasks: list[SessionTask]
 
 
@@ -99,14 +98,14 @@ class Run(Resource, kw_only=True):
     wanted: Literal["running", "stopped"]
     reason: str | None
     exit_code: int | None
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: Moment | None
+    ended_at: Moment | None
 
 
 class RunQuery(WatchQuery, kw_only=True, forbid_unknown_fields=True):
     """Which runs; those of one session where it is named."""
 
-    session_id: Id | None = None
+    session_id: Annotated[Id, Meta(description="Only those of this session")] | None = None
 
 
 class SessionPlan(Struct, kw_only=True):
@@ -121,7 +120,7 @@ class SessionEvent(Struct, kw_only=True):
     """One event of a transcript. `number` counts from 1 without a gap; `type` and `data`: see docs/link.md."""
 
     number: Annotated[int, Meta(ge=1)]
-    at: datetime
+    at: Moment
     type: str
     data: dict[str, Any]
 
@@ -141,7 +140,7 @@ class Artifact(Struct, kw_only=True):
     name: str
     size: int
     sha256: str
-    created_at: datetime
+    created_at: Moment
     href: str
     withheld: str | None
 
