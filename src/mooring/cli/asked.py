@@ -69,6 +69,10 @@ class KindWord(click.ParamType[Kind]):
         del ctx, param
         return [click.shell_completion.CompletionItem(noun) for noun in KINDS if noun.startswith(incomplete)]
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        del param, ctx
+        return f"Kinds: {', '.join(KINDS)}."
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Kind:  # noqa: ANN401 - click's
         del param, ctx
         found = value if isinstance(value, Kind) else kind_named(str(value))

@@ -10,7 +10,7 @@ import yaml
 
 from mooring.cli import shapes
 from mooring.cli.asked import KindWord, Shape, reach, reaching, shaped, writing
-from mooring.cli.fields import known, said, words
+from mooring.cli.fields import said, to_change, words
 from mooring.cli.plain import line
 from mooring.client.errors import MooringError, Unfit
 from mooring.client.kinds import Kind
@@ -38,11 +38,11 @@ def command(kind: Kind, name: str, fields: tuple[str, ...], shape: Shape, reason
 
     A field without a value is cleared. Somebody else's change in between is never overwritten.
     """
-    known(kind)
+    can = to_change(kind)
     with reach() as mooring:
         resources = mooring.of(kind.noun)
         before = resources.get(resources.find(name)["id"])
-        changes = said(mooring, kind, fields) if fields else _edited(kind, before)
+        changes = said(mooring, kind, can, fields) if fields else _edited(kind, before)
         row = before
         if changes:
             row = resources.patch(before["id"], changes, version=before["version"], reason=reason)
@@ -67,7 +67,7 @@ _Dumper.add_representer(str, _text)
 
 def _edited(kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
     """The fields that a person changed in an editor. What cannot be read is kept in a file, and named."""
-    held = {name: row[name] for name in known(kind) if name in row}
+    held = {name: row[name] for name in to_change(kind) if name in row}
     head = _HEAD.format(noun=kind.noun, id=row["id"], version=row["version"])
     shown = head + yaml.dump(held, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     text = click.edit(shown, extension=".yaml", require_save=True)

@@ -12,7 +12,7 @@ from msgspec.structs import FieldInfo, fields
 
 from mooring.client.errors import Unfit
 from mooring.client.kinds import Kind
-from mooring.wire import catalog, compute, identity, sessions
+from mooring.wire import catalog, compute, files, identity, secrets, sessions
 
 if TYPE_CHECKING:
     from mooring.client.mooring import Mooring
@@ -26,27 +26,50 @@ NEW: Mapping[str, type[msgspec.Struct]] = {
     "workflow": catalog.NewWorkflow,
     "instance": compute.NewComputeInstance,
     "session": sessions.NewSession,
+    "workflow-skill": catalog.NewWorkflowSkill,
+    "workflow-task": catalog.NewWorkflowTask,
+    "exposure": compute.NewInstanceSecretMapping,
 }
 """Noun → what makes one; its fields are those that can be said."""
+EDIT: Mapping[str, type[msgspec.Struct]] = {
+    **NEW,
+    "token": identity.EditToken,
+    "secret": secrets.EditSecret,
+    "filesystem": files.EditFilesystem,
+    "session": sessions.EditSession,
+    "workflow-skill": catalog.EditWorkflowSkill,
+    "workflow-task": catalog.EditWorkflowTask,
+}
+"""Noun → what of one can change."""
 _OWN_COMMANDS = {
     "secret": "moor secret set", "filesystem": "moor fs push", "token": "moor token create", "run": "moor run",
+    "version": "moor fs push", "rotation": "moor vault rotate",
 }  # fmt: skip
 
 
-def known(kind: Kind) -> dict[str, FieldInfo]:
-    """The fields of a kind that can be said. Raises Unfit where a kind has a command of its own."""
+def to_make(kind: Kind) -> dict[str, FieldInfo]:
+    """The fields that make one. Raises Unfit where a kind has a command of its own."""
     if kind.noun not in NEW:
         own = _OWN_COMMANDS.get(kind.noun)
         raise Unfit(f"{kind.noun}: that is not made here", hint=f"`{own}`" if own else "nobody makes one by hand")
     return {info.name: info for info in fields(NEW[kind.noun])}
 
 
-def said(mooring: "Mooring", kind: Kind, words: Sequence[str]) -> dict[str, Any]:
-    """The fields as the API takes them. Raises Unfit, naming the field and those there are."""
-    can, found = known(kind), dict[str, Any]()
+def to_change(kind: Kind) -> dict[str, FieldInfo]:
+    """The fields that can change. Raises Unfit where nothing can."""
+    if kind.noun not in EDIT:
+        raise Unfit(f"{kind.noun}: that is never changed", hint=f"kinds that are: {', '.join(EDIT)}")
+    return {info.name: info for info in fields(EDIT[kind.noun])}
+
+
+def said(mooring: "Mooring", kind: Kind, can: Mapping[str, FieldInfo], words: Sequence[str]) -> dict[str, Any]:
+    """The fields as the API takes them, of those that `can` be. Raises Unfit, naming the field and those there are."""
+    found = dict[str, Any]()
+    # `instance=box` is the compute_instance_id.
+    meant = {noun: field for field, noun in kind.refers.items()}
     for word in words:
         name, value = _split(word)
-        field_name = name if name in can or f"{name}_id" not in can else f"{name}_id"
+        field_name = name if name in can else meant.get(name, f"{name}_id")
         if field_name not in can:
             raise Unfit(f"{kind.noun}: there is no field {name!r}", hint=f"fields: {', '.join(_shown(can))}")
         if field_name in found:

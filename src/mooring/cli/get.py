@@ -4,10 +4,10 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import KindWord, Shape, reach, reaching, shaped
-from mooring.client.kinds import Kind
+from mooring.client.kinds import KINDS, Kind
 
 
-@click.command()
+@click.command(epilog=f"Kinds: {', '.join(KINDS)}. A plural will do.")
 @click.argument("kind", type=KindWord())
 @click.argument("name", required=False)
 @click.option("--search", metavar="TSL", help="Only those that match, like: phase = 'running' and name like 'demo%'.")

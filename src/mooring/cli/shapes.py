@@ -20,8 +20,10 @@ def show(kind: Kind, rows: Sequence[Row], shape: Shape, *, without: frozenset[st
     elif shape == "yaml":
         _write(_yaml(list(rows)))
     elif shape == "name":
-        for row in rows:
-            _write(named(kind, row))
+        names = [named(kind, row) for row in rows]
+        for name, row in zip(names, rows, strict=True):
+            # A name that several have says which of them to nobody.
+            _write(name if names.count(name) == 1 else str(row["id"]))
     else:
         importlib.import_module("mooring.cli.tables").show(kind, rows, wide=shape == "wide", without=without)
 

@@ -12,6 +12,7 @@ from mooring.http.listing import whole
 from mooring.http.resource import Resource, routes, values_of
 from mooring.http.route import Answer, Route
 from mooring.wire import catalog as wire
+from mooring.wire.base import WholeQuery
 
 WORKFLOW_SKILL = Resource(
     verbs=workflows.WORKFLOW_SKILLS,
@@ -53,7 +54,7 @@ async def _list_skills(call: Call) -> Answer:
 async def _skills(tx: Tx, call: Call, workflow: Workflow) -> Answer:
     rows = (await workflows.skills(tx, [workflow.id]))[workflow.id]
     shown = await WORKFLOW_SKILL.show(tx, call.actor, rows)
-    return Answer(body=whole(wire.WorkflowSkillList, shown), headers={"ETag": etag(workflow.version)})
+    return Answer(body=whole(call, wire.WorkflowSkillList, shown), headers={"ETag": etag(workflow.version)})
 
 
 async def _put_skills(call: Call) -> Answer:
@@ -74,7 +75,7 @@ async def _list_tasks(call: Call) -> Answer:
 async def _tasks(tx: Tx, call: Call, workflow: Workflow) -> Answer:
     rows = (await workflows.tasks(tx, [workflow.id]))[workflow.id]
     shown = await WORKFLOW_TASK.show(tx, call.actor, rows)
-    return Answer(body=whole(wire.WorkflowTaskList, shown), headers={"ETag": etag(workflow.version)})
+    return Answer(body=whole(call, wire.WorkflowTaskList, shown), headers={"ETag": etag(workflow.version)})
 
 
 async def _put_tasks(call: Call) -> Answer:
@@ -96,6 +97,7 @@ ROUTES: list[Route] = [
     Route(
         method="GET", path="/workflows/{id}/skills", operation="listSkillsOfWorkflow", tag="workflows",
         says="The skills of a workflow, in order", handle=_list_skills, answer=wire.WorkflowSkillList, refuses=(404,),
+        query=WholeQuery,
     ),
     Route(
         method="PUT", path="/workflows/{id}/skills", operation="putSkillsOfWorkflow", tag="workflows",
@@ -105,6 +107,7 @@ ROUTES: list[Route] = [
     Route(
         method="GET", path="/workflows/{id}/tasks", operation="listTasksOfWorkflow", tag="workflows",
         says="The tasks of a workflow, in order", handle=_list_tasks, answer=wire.WorkflowTaskList, refuses=(404,),
+        query=WholeQuery,
     ),
     Route(
         method="PUT", path="/workflows/{id}/tasks", operation="putTasksOfWorkflow", tag="workflows",

@@ -17,6 +17,7 @@ from mooring.identity.entities import Group, Token
 from mooring.identity.kinds import AVAILABLE_FILESYSTEMS, AVAILABLE_SECRETS
 from mooring.secrets.kinds import SECRET
 from mooring.wire import identity as wire
+from mooring.wire.base import WholeQuery
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ async def _list_members(call: Call) -> Answer:
     async with call.app.database.reading() as tx:
         group = await groups.GROUPS.read(tx, call.actor, call.path["id"])
         has = (await groups.has(tx, [group.id]))[group.id]
-    return Answer(body=whole(wire.MemberList, _members(has)))
+    return Answer(body=whole(call, wire.MemberList, _members(has)))
 
 
 async def _put_member(call: Call) -> Answer:
@@ -172,6 +173,7 @@ ROUTES: list[Route] = [
     Route(
         method="GET", path="/groups/{id}/members", operation="listMembers", tag="groups",
         says="The members of a group", handle=_list_members, answer=wire.MemberList, refuses=(404,),
+        query=WholeQuery,
     ),
     Route(
         method="PUT", path="/groups/{id}/members/{user_id}", operation="putMember", tag="groups",

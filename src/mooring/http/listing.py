@@ -14,7 +14,7 @@ from mooring.base.page import NEWEST, Order, Wanted, wanted
 from mooring.base.search import FieldType, field_types, parse
 from mooring.http.call import Call
 from mooring.http.errors import BASE, BadRequest, BadSearch
-from mooring.wire.base import ListQuery
+from mooring.wire.base import ListQuery, WholeQuery
 
 
 @cache
@@ -87,9 +87,12 @@ def _kept(item: type[Struct], fields: str) -> list[str] | None:
     return [name for name in item.__struct_fields__ if name in named | {"id", "kind", "href"}]
 
 
-def whole(shape: Any, items: Sequence[Struct]) -> Any:  # noqa: ANN401 - the shape says which
-    """A list that is always answered whole."""
-    return shape(kind=shape.__name__, page=1, size=len(items), total=len(items), items=list(items))
+def whole(call: Call, shape: Any, items: Sequence[Struct]) -> Any:  # noqa: ANN401 - the shape says which
+    """A list that is answered whole, or the page of it that is asked for. Raises Malformed."""
+    query = call.asked(WholeQuery)
+    size = len(items) if query.size is None else query.size
+    shown = list(items)[(query.page - 1) * size : query.page * size]
+    return shape(kind=shape.__name__, page=query.page, size=len(shown), total=len(items), items=shown)
 
 
 def href(collection: str, identifier: str) -> str:

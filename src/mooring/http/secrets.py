@@ -21,6 +21,7 @@ from mooring.secrets.entities import LOCAL, Secret
 from mooring.secrets.kinds import VAULT_ROTATION as VAULT_ROTATION_KIND
 from mooring.secrets.live import warnings
 from mooring.wire import secrets as wire
+from mooring.wire.base import WholeQuery
 
 VAULT_ROTATION = Resource(verbs=Verbs(kind=VAULT_ROTATION_KIND), reply=wire.VaultRotation, changes=False, deletes=False)
 SECRET = Resource(verbs=secrets.SECRETS, reply=wire.Secret, edit=wire.EditSecret, delete=secrets.delete)
@@ -135,7 +136,7 @@ async def _vaults(call: Call) -> Answer:
         )
         for name, reason in states.items()
     ]
-    return Answer(body=whole(wire.VaultList, items))
+    return Answer(body=whole(call, wire.VaultList, items))
 
 
 def _named(name: str) -> wire.Vault:
@@ -195,7 +196,7 @@ ROUTES: list[Route] = [
     ),
     Route(
         method="GET", path="/vaults", operation="listVaults", tag="vaults", says="The vaults that are set up",
-        handle=_vaults, answer=wire.VaultList,
+        handle=_vaults, answer=wire.VaultList, query=WholeQuery,
     ),
     *routes(VAULT_ROTATION),
     Route(

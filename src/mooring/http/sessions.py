@@ -19,6 +19,7 @@ from mooring.http.transcripts import Transcripts, shown, told
 from mooring.sessions import artifacts, sessions, transcript
 from mooring.sessions.entities import Artifact, Session
 from mooring.wire import sessions as wire
+from mooring.wire.base import WholeQuery
 
 
 async def _tasks(tx: Tx, _: Actor, rows: Sequence[Session]) -> list[dict[str, object]]:
@@ -133,7 +134,7 @@ async def _list_artifacts(call: Call) -> Answer:
     async with call.app.database.reading() as tx:
         session = await _seen(tx, call)
         found = await artifacts.of(tx, session.id)
-    return Answer(body=whole(wire.ArtifactList, [_artifact(session, artifact) for artifact in found]))
+    return Answer(body=whole(call, wire.ArtifactList, [_artifact(session, artifact) for artifact in found]))
 
 
 def _artifact(session: Session, artifact: Artifact) -> wire.Artifact:
@@ -198,6 +199,7 @@ ROUTES: list[Route] = [
     Route(
         method="GET", path=f"{_ONE}/artifacts", operation="listSessionArtifacts", tag="sessions",
         says="What the session left", handle=_list_artifacts, answer=wire.ArtifactList, refuses=(404,),
+        query=WholeQuery,
     ),
     Route(
         method="GET", path=f"{_ONE}/artifacts/{{name:path}}", operation="readSessionArtifact", tag="sessions",

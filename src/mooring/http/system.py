@@ -5,11 +5,11 @@ from mooring.http.call import Call
 from mooring.http.errors import CODES, kind_of
 from mooring.http.listing import whole
 from mooring.http.route import Answer, Route
-from mooring.wire.base import ErrorKind, ErrorKindList
+from mooring.wire.base import ErrorKind, ErrorKindList, WholeQuery
 
 
-async def _errors(_: Call) -> Answer:
-    return Answer(body=whole(ErrorKindList, [kind_of(code) for code in CODES.values()]))
+async def _errors(call: Call) -> Answer:
+    return Answer(body=whole(call, ErrorKindList, [kind_of(code) for code in CODES.values()]))
 
 
 async def _error(call: Call) -> Answer:
@@ -22,7 +22,7 @@ async def _error(call: Call) -> Answer:
 ROUTES: list[Route] = [
     Route(
         method="GET", path="/errors", operation="listErrors", tag="errors", says="Every kind of refusal",
-        handle=_errors, answer=ErrorKindList,
+        handle=_errors, answer=ErrorKindList, query=WholeQuery,
     ),
     Route(
         method="GET", path="/errors/{id}", operation="readError", tag="errors", says="One kind of refusal",

@@ -99,6 +99,16 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True, rename={"order
     ) = None
 
 
+class WholeQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which page of a list that is answered whole unless a size is asked for."""
+
+    page: Annotated[int, Meta(ge=1, le=1_000_000, description="From 1")] = 1
+    size: (
+        Annotated[int, Meta(ge=0, le=2**31 - 1, description="At most this many items; all of them when it is left out")]
+        | None
+    ) = None
+
+
 class WatchQuery(ListQuery, kw_only=True, forbid_unknown_fields=True):
     """Which page of a list, or with `watch` every change from now on, or from behind the number `after`."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mooring.client.kinds import KINDS
 from surfaces.cli.conftest import Moor, Screen
 from surfaces.people import Asker
 
@@ -132,3 +133,59 @@ async def test_watching_shows_changes_of_a_kind_with_who_and_why(moor: Moor, adm
     assert [row[2] for row in rows] == ["agent.create", "agent.update"]
     assert [row[4] for row in rows] == ["admin", "admin"]
     assert rows[0][-1] == "(because)"
+
+
+async def test_what_joins_two_things_is_made_by_its_fields_and_named_by_its_id(moor: Moor) -> None:
+    await moor("create", "workflow", "w")
+    for noun in ("skill", "task"):
+        await moor("create", noun, "s")
+        made = json.loads((await moor("create", f"workflow-{noun}", "workflow=w", f"{noun}=s", "-o", "json")).out)
+        assert (await moor("get", f"workflow_{noun}s", "-o", "name")).out == f"{made['id']}\n"
+        changed = await moor("edit", f"workflow-{noun}", made["id"], "position=4")
+        assert changed.out == f"workflow-{noun} {made['id']} changed: position\n"
+        shown = await moor("describe", f"workflow-{noun}", made["id"])
+        assert (f"w  {made['workflow_id']}" in shown.out, "position" in shown.out) == (True, True)
+        assert (await moor("delete", f"workflow-{noun}", made["id"])).status == 0
+        assert (await moor("get", f"workflow-{noun}")).out == f"no workflow {noun}s\n"
+
+
+async def test_a_secrets_exposure_is_made_shown_and_removed_as_a_kind(moor: Moor, admin: Asker) -> None:
+    group = await admin.made("/groups", {"name": "team"})
+    secret = await admin.made("/secrets", {"name": "key", "value": "hunter22"})
+    await admin.made("/compute_instances", {"name": "box", "group_id": group["id"]})
+    await admin.ask("PUT", f"/groups/{group['id']}/available_secrets/{secret['id']}")
+    said = await moor("create", "exposure", "instance=box", "secret=key", "expose_as_env=KEY")
+    assert (said.status, said.err) == (0, "")
+    identifier = said.out.split()[1]
+    assert "KEY" in (await moor("get", "exposures")).out
+    assert (await moor("edit", "exposure", identifier, "expose_as_env=OTHER")).status == 0
+    assert (await moor("delete", "exposure", identifier)).out == f"exposure {identifier} deleted\n"
+
+
+async def test_names_of_secrets_filesystems_and_tokens_are_edited_too(moor: Moor, admin: Asker) -> None:
+    await admin.made("/secrets", {"name": "key", "value": "hunter22"})
+    await admin.made("/filesystems", {"name": "files"})
+    await admin.made("/tokens", {"name": "laptop"})
+    for noun, name in (("secret", "key"), ("filesystem", "files"), ("token", "laptop")):
+        said = await moor("edit", noun, name, "name=other")
+        assert (said.status, said.out.split(maxsplit=2)[2]) == (0, "changed: name\n")
+    refused = await moor("edit", "version", f"fsv_{'0' * 27}", "number=2")
+    assert (refused.status, "that is never changed" in refused.err) == (2, True)
+
+
+async def test_every_kind_can_be_listed(moor: Moor) -> None:
+    for noun in KINDS:
+        for shape in ("table", "wide", "name", "json", "yaml"):
+            said = await moor("get", noun, "-o", shape)
+            assert (said.status, said.err) == (0, ""), noun
+
+
+async def test_a_name_that_several_have_is_listed_as_ids_for_a_shell(moor: Moor, admin: Asker) -> None:
+    ids = [(await admin.made("/skills", {"name": "same"}))["id"] for _ in range(2)]
+    await admin.made("/skills", {"name": "own"})
+    assert (await moor("get", "skill", "-o", "name")).out.split() == ["own", *reversed(ids)]
+
+
+async def test_who_names_no_kind_is_told_which_there_are(moor: Moor) -> None:
+    said = await moor("get")
+    assert (said.status, "workflow-skill" in said.err, "agent" in said.err) == (2, True, True)
