@@ -39,6 +39,22 @@ def test_a_variable_is_kept_as_it_is_or_refused_by_name(name: str) -> None:
             fields.variable(name, field="expose_as_env")
 
 
+@pytest.mark.parametrize(
+    "name", ["PS4", "EDITOR", "PYTHONSTARTUP", "NODE_OPTIONS", "GIT_SSH_COMMAND", "GIT_CONFIG_VALUE_0", "PERL5OPT"]
+)
+def test_a_variable_whose_value_programs_run_is_for_the_instance_and_not_for_a_secret(name: str) -> None:
+    assert fields.variable(name, field="environment") == name
+    with pytest.raises(Unfit, match="programs run or load what it holds"):
+        fields.secret_variable(name, field="expose_as_env")
+
+
+@pytest.mark.parametrize(
+    "name", ["TOKEN", "GIT_TOKEN", "GIT_PASSWORD", "PYTHON_INDEX_TOKEN", "NODE_AUTH_TOKEN", "path"]
+)
+def test_the_names_that_secrets_have_are_free(name: str) -> None:
+    assert fields.secret_variable(name, field="expose_as_env") == name
+
+
 _PARTS = st.one_of(st.sampled_from(["", ".", "..", "a", ".a", "a.b", "-a", "~"]), st.text(max_size=6))
 
 

@@ -243,6 +243,7 @@ async def test_another_groups_secret_is_not_there_for_who_does_not_see_it_and_th
 
 RESERVED = (
     "PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_", "MOORING_TOKEN", "MOORING_", "IFS", "BASH_ENV", "ENV",
+    "PYTHONPATH", "GIT_SSH_COMMAND", "NODE_OPTIONS",
     "", "1A", "A-B", "A B", "A=B", "A\n", "Ä", "A\0", "A" * 201,
 )  # fmt: skip
 ELSEWHERE = (
@@ -418,6 +419,14 @@ async def test_a_failing_vault_is_answered_with_503_and_none_of_its_words(admin:
     assert answer.status_code == 503
     assert TEXT not in answer.text
     assert (await admin.get("/secrets")).json()["total"] == 0
+
+
+@pytest.mark.usefixtures("both")
+async def test_a_vault_without_a_place_for_values_is_no_missing_secret(admin: Asker, workos_server: WorkOS) -> None:
+    workos_server.troubles = [Trouble(status=404)]
+    answer = await admin.ask("POST", "/secrets", {"name": "token", "value": TEXT, "vault": "workos"})
+    assert (answer.status_code, "check its address and its mount" in answer.json()["reason"]) == (503, True)
+    await kept(admin, vault="workos")
 
 
 async def test_a_value_that_is_being_stored_is_left_alone_and_one_that_is_being_removed_gets_no_row(app: App) -> None:

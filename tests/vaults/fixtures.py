@@ -51,7 +51,7 @@ def workos_server() -> Iterator[WorkOS]:
 
 @pytest.fixture
 async def workos(workos_server: WorkOS, waits: Waits) -> AsyncGenerator[WorkOSVault]:
-    settings = WorkOSSettings(api_key=Hidden(WorkOS.KEY.encode()), base_url=workos_server.url, timeout=0.5)
+    settings = WorkOSSettings(api_key=Hidden(WorkOS.KEY.encode()), base_url=workos_server.url, timeout=30.0)
     vault = WorkOSVault(settings, patience=Patience(pause=waits.pause))
     yield vault
     await vault.close()
@@ -65,7 +65,7 @@ def openbao_server() -> Iterator[OpenBao]:
 
 @pytest.fixture
 async def openbao(openbao_server: OpenBao, waits: Waits) -> AsyncGenerator[OpenBaoVault]:
-    settings = OpenBaoSettings(url=openbao_server.url, token=Hidden(OpenBao.TOKEN.encode()), timeout=0.5)
+    settings = OpenBaoSettings(url=openbao_server.url, token=Hidden(OpenBao.TOKEN.encode()), timeout=30.0)
     vault = OpenBaoVault(settings, patience=Patience(pause=waits.pause))
     yield vault
     await vault.close()

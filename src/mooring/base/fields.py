@@ -22,6 +22,17 @@ _HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,
 # What decides which program runs, or belongs to the runner.
 _RESERVED = frozenset({"PATH", "HOME", "IFS", "ENV", "BASH_ENV", "SHELLOPTS"})
 _RESERVED_STARTS = ("LD_", "MOORING_")
+# What shells, interpreters and git run or load. An instance may set them to what it will; whoever gives a secret new
+# values, in a group of their own perhaps, must not run programs in other people's runs by it.
+_RUN = frozenset({
+    "PS4", "PROMPT_COMMAND", "SHELL", "EDITOR", "VISUAL", "PAGER", "MANPAGER", "LESSOPEN", "LESSCLOSE", "BROWSER",
+    "SSH_ASKPASS", "GCONV_PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONBREAKPOINT",
+    "PYTHONWARNINGS", "PYTHONPLATLIBDIR", "NODE_OPTIONS", "NODE_PATH", "PERL5OPT", "PERL5LIB", "PERL5DB", "PERLLIB",
+    "RUBYOPT", "RUBYLIB", "CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "GIT_DIR",
+    "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND", "GIT_ASKPASS",
+    "GIT_EXTERNAL_DIFF", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER",
+})  # fmt: skip
+_RUN_STARTS = ("GIT_CONFIG",)
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 _NUL_SAYS = "{} holds a NUL character; leave it out"
 
@@ -90,6 +101,15 @@ def variable(value: object, /, *, field: str) -> str:
         raise Unfit(f"{field}: {found[:80]!r} is no variable name (A-Z, a-z, 0-9, _; no digit first)", field=field)
     if found in _RESERVED or found.startswith(_RESERVED_STARTS):
         raise Unfit(f"{field}: {found} is reserved; choose another variable", field=field)
+    return found
+
+
+def secret_variable(value: object, /, *, field: str) -> str:
+    """The name of a variable that may hold a secret; none whose value a program would run or load."""
+    found = variable(value, field=field)
+    if found in _RUN or found.startswith(_RUN_STARTS):
+        says = f"{field}: {found} is reserved: programs run or load what it holds; choose another variable"
+        raise Unfit(says, field=field)
     return found
 
 

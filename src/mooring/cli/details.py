@@ -50,15 +50,18 @@ def describe(kind: Kind, row: Row, namer: Namer | None) -> None:
     out = console()
     fields = {name: value for name, value in row.items() if name not in ("kind", "href", *_LAST)}
     fields |= {name: row[name] for name in _LAST if name in row}
-    width = max(len(_title(name)) for name in fields)
+    titles = {name: _title(name, fields) for name in fields}
+    width = max(map(len, titles.values()))
     for name, value in fields.items():
         for number, text in enumerate(_value(kind, name, value, namer)):
-            head = f"{_title(name) if number == 0 else '':<{width}}  "
+            head = f"{titles[name] if number == 0 else '':<{width}}  "
             out.print(Text.assemble((head, "bold"), text), soft_wrap=True)
 
 
-def _title(name: str) -> str:
-    return name.removesuffix("_id").replace("_", " ")
+def _title(name: str, beside: Row) -> str:
+    """What refers to something is called like that, unless another field is."""
+    short = name.removesuffix("_id")
+    return (name if short != name and short in beside else short).replace("_", " ")
 
 
 def _value(kind: Kind, name: str, value: object, namer: Namer | None) -> Iterator[Text]:

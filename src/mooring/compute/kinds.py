@@ -82,7 +82,7 @@ INSTANCE_SECRET_MAPPING = Kind(
         EXISTS (SELECT 1 FROM compute_instances c WHERE c.id = t.compute_instance_id AND c.group_id = ANY({groups}))
     """,
     searchable=("compute_instance_id", "secret_id", "expose_as_env", "expose_as_file", *COMMON),
-    parse={"expose_as_env": fields.variable, "expose_as_file": fields.secret_file},
+    parse={"expose_as_env": fields.secret_variable, "expose_as_file": fields.secret_file},
     check=_check_mapping,
     refers={"compute_instance_id": COMPUTE_INSTANCE, "secret_id": SECRET},
     groups="""

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -35,6 +36,8 @@ _DOWN_SECONDS = 60.0
 def main(argv: Sequence[str]) -> int:
     """Carry out one of the server's commands. The exit status (see docs/cli.md)."""
     words = _parser().parse_args(argv)
+    # Values of secrets and keys are in our memory: none goes to disk when a process dies.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         settings = read_settings(os.environ, data=words.data, listen=getattr(words, "listen", None))
         logs.set_up(level=settings.log_level, terminal=sys.stderr.isatty())

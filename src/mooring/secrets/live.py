@@ -12,7 +12,7 @@ from mooring.base.hidden import Hidden
 from mooring.base.ids import new_id
 from mooring.secrets import secrets
 from mooring.secrets.entities import LOCAL, SHORTEST_MASKED, Kept, Secret
-from mooring.secrets.errors import OtherVersion, VaultAway
+from mooring.secrets.errors import NoSuchValue, OtherVersion, VaultAway, VaultBroken
 from mooring.secrets.vaults.base import HasKeys, Vault, checked
 
 # Longer than the patience of any vault, shorter than a value may stand without a row.
@@ -140,8 +140,11 @@ class Vaults:
         return found
 
     async def _create(self, place: Vault, vault: str, secret_id: str, value: Hidden) -> Kept:
-        async with _bounded(vault):
-            stored = await place.create(secret_id, value, {"secret": secret_id})
+        try:
+            async with _bounded(vault):
+                stored = await place.create(secret_id, value, {"secret": secret_id})
+        except NoSuchValue:
+            raise VaultBroken(f"the vault {vault} has no place for values; check its address and its mount") from None
         return Kept(secret_id=secret_id, vault=vault, vault_id=stored.vault_id, vault_version=stored.version)
 
     async def _discard(self, vault: str, secret_id: str) -> None:

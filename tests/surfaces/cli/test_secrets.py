@@ -115,10 +115,30 @@ async def test_no_command_ever_shows_a_value(moor: Moor, admin: Asker) -> None:
     for argv in (
         ("get", "secret", "-o", "json"), ("describe", "secret", "token"), ("secret", "usage", "token", "-o", "yaml"),
         ("audit", "log", "--resource", "secret/token", "-o", "json"), ("secret", "check", "token"),
+        ("get", "secret", "-o", "wide"), ("vault", "status", "-o", "json"),
     ):  # fmt: skip
         said = await moor(*argv)
         assert said.status == 0, said.err
         assert CANARY not in said.out + said.err
+
+
+async def test_where_a_value_lies_is_described_as_vault_and_id(moor: Moor) -> None:
+    await moor("secret", "set", "token", stdin=CANARY)
+    told = [line.split("  ")[0] for line in (await moor("describe", "secret", "token")).lines]
+    assert told[3:5] == ["vault", "vault id"]
+
+
+@pytest.mark.parametrize("field", ["value", "encoding"])
+async def test_a_document_has_no_place_for_a_value_and_one_that_has_it_is_not_quoted(
+    moor: Moor, tmp_path: Path, field: str
+) -> None:
+    path = tmp_path / "secret.yaml"
+    path.write_text(f"kind: Secret\nname: token\n{field}: {CANARY}\n", encoding="utf-8")
+    for words in (("--dry-run",), ()):
+        said = await moor("apply", "-f", str(path), *words)
+        assert said.status != 0
+        assert CANARY not in said.out + said.err
+    assert (await moor("get", "secret", "-o", "name")).out == ""
 
 
 async def test_the_vaults_key_is_changed_and_waited_for(moor: Moor, app: App) -> None:
