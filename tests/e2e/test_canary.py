@@ -2,27 +2,27 @@
 
 import asyncio
 import base64
-import contextlib
 import json
+import resource
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import asyncpg
 import pytest
 
+from e2e.leaks import Place, files, forms, found_in, processes_outside, tables
 from e2e.plane import Json, Plane
 from e2e.test_secrets import events, machine, secret
-from mooring.base.postgres import EmbeddedPostgres
-from mooring.base.unprivileged import process_user
 from repositories import repository
 from vaults.loopback import Trouble, WorkOS, running
+from written import written
 
 pytestmark = pytest.mark.slow
 
 # Every form of them is another one. The second has lines; the third is no text.
-TOKEN = 'cAn4ry "7f+1c=9e&ü'
+TOKEN = "cAn4ry \"7f+1c=9e&ü <it's> $x\\tAi1-9q"
 KEY = "-----BEGIN CANARY-----\nQ2FuYXJ5S2V5TGluZU9uZQ\nc2Vjb25kTGluZU9mQ2FuYXJ5\n-----END CANARY-----\n"
 BLOB = bytes(128 + (number * number * 37 + 11 * number) % 127 for number in range(40))
 # What Mooring itself is trusted with: in its own variables, and nowhere else.
@@ -33,12 +33,16 @@ PRINTS = """
 env
 set -x
 echo "$TOKEN"; echo "$TOKEN" >&2
+export -p; printenv
+bash -xc 'true "$TOKEN"; export -p; declare -p TOKEN; printf "%q\\n" "$TOKEN"'
 cat /run/secrets/key
 printf %s "$TOKEN" | base64
 printf 'before %s' "$TOKEN" | base64
-printf %s "$TOKEN" | python3 -c 'import sys, json, urllib.parse as u; t = sys.stdin.read()
-print(u.quote(t), u.quote_plus(t), json.dumps(t), json.dumps(t, ensure_ascii=False))'
-printf %s "${TOKEN%??????????}"; sleep 0.2; printf '%s\\n' "${TOKEN#????????}"
+printf %s "$TOKEN" | python3 -c 'import html, json, sys, time, urllib.parse as u; t = sys.stdin.read()
+print(u.quote(t), u.quote_plus(t), json.dumps(t), json.dumps(t, ensure_ascii=False), json.dumps(json.dumps(t)))
+print(repr(t), repr(t.encode()), html.escape(t), {"token": t})
+sys.stdout.write(t[:9]); sys.stdout.flush(); time.sleep(0.2); print(t[9:])
+raise ValueError(t)' || true
 python3 -c 'import os, sys, time
 for c in os.environ["TOKEN"]: sys.stdout.write(c); sys.stdout.flush(); time.sleep(0.01)'
 """
@@ -56,62 +60,12 @@ cp /run/secrets/blob uncommitted.bin
 """
 
 
-def forms() -> list[bytes]:
-    """How a value might stand somewhere."""
-    found: list[bytes] = [TOKEN.encode(), BLOB]
-    found += [quote(TOKEN, safe="").encode(), quote(TOKEN).replace("%20", "+").encode()]
-    found += [json.dumps(TOKEN)[1:-1].encode(), json.dumps(TOKEN, ensure_ascii=False)[1:-1].encode()]
-    found += [line.encode() for line in (*KEY_LINES, VAULT_KEY, WorkOS.KEY)]
-    for value in (TOKEN.encode(), BLOB, KEY.encode()):
-        for shift in range(3):
-            coded = base64.b64encode(b"\0" * shift + value)
-            core = coded[4:-4] if shift else coded.rstrip(b"=")[:-1]
-            found += [core, core.replace(b"+", b"-").replace(b"/", b"_")]
-    return found
-
-
-FORMS = forms()
-
-
-def found_in(content: bytes) -> list[bytes]:
-    return [form for form in FORMS if form in content]
-
-
-def processes_outside() -> Iterator[tuple[str, bytes]]:
-    """Arguments and variables of every process that is in no sandbox."""
-    ours = Path("/proc/self/ns/pid").readlink()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (process / "ns/pid").readlink() == ours:
-                for name in ("cmdline", "environ"):
-                    yield f"{process}/{name}", (process / name).read_bytes()
-
-
-async def _tables(data: Path) -> dict[str, bytes]:
-    """Every row of the control plane's database, as PostgreSQL dumps it."""
-    server = EmbeddedPostgres(directory=data / "postgres", user=process_user("mooring-db"), throw_away=True)
-    # asyncpg has no type information.
-    library: Any = asyncpg
-    connection = await library.connect(server.url("postgres", "mooring"))
-    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    dumped: dict[str, bytes] = {}
-    for (table,) in tables:
-        pieces: list[bytes] = []
-
-        async def take(piece: bytes, pieces: list[bytes] = pieces) -> None:
-            pieces.append(piece)
-
-        await connection.copy_from_table(table, output=take, format="binary")
-        dumped[table] = b"".join(pieces)
-    await connection.close()
-    return dumped
-
-
-def files(data: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file of the data directory but the keys."""
-    for path in data.rglob("*"):
-        if path.is_file() and not path.is_symlink() and "keys" not in path.relative_to(data).parts[:1]:
-            yield str(path), path.read_bytes()
+FORMS = [
+    *forms(TOKEN.encode()), *forms(BLOB), *forms(KEY.encode()),
+    # Its ends tell a value that was written in any other way.
+    b"cAn4ry", b"tAi1-9q",
+    *(line.encode() for line in (*KEY_LINES, VAULT_KEY, WorkOS.KEY)),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -141,7 +95,7 @@ def test_no_value_is_found_anywhere_outside_the_sandbox(watched: tuple[Plane, Wo
     token, instance = set_up(plane)
     url = repository(directory / "canary", {"README.md": "read me"})
     on: dict[str, Any] = {"compute_instance_id": instance["id"], "repo_url": url}
-    seen: list[tuple[str, bytes]] = []
+    seen: list[Place] = []
 
     # Printed in every form, whole and split, while the host's processes are looked at.
     session = plane.start(f"{PRINTS}\necho ready; sleep 1", {"prompt": "true", "check": 'echo "$TOKEN"; false'}, **on)
@@ -177,22 +131,74 @@ def test_no_value_is_found_anywhere_outside_the_sandbox(watched: tuple[Plane, Wo
         answer = plane.http.post("/secrets", json={"name": "elsewhere", "value": TOKEN, "vault": "workos"})
         assert answer.status_code == 503
         seen.append(("a failing vault's answer", answer.content))
-    for body in ({"name": "x", "value": TOKEN, "more": TOKEN}, {"name": TOKEN * 20, "value": TOKEN}, [TOKEN], TOKEN):
+    for body in ({"name": "x", "value": TOKEN, "more": TOKEN}, {"name": "x" * 300, "value": TOKEN}, [TOKEN], TOKEN):
         answer = plane.http.post("/secrets", json=body)
         assert answer.status_code in (400, 422)
-        seen.append(("a refusal", answer.content.replace(json.dumps(TOKEN * 20)[1:60].encode(), b"")))
+        seen.append(("a refusal", answer.content))
 
-    for path in ("/secrets", "/resource_events?size=1000", "/sessions", "/runs", "/compute_instances"):
-        seen.append((path, plane.http.get(path).content))
+    lists = ("/secrets", "/resource_events?size=1000", "/sessions", "/runs", "/compute_instances", "/vaults")
+    of_one = (f"/secrets/{token['id']}", f"/secrets/{token['id']}/usage", f"/compute_instances/{instance['id']}")
+    for path in (*lists, *of_one, "/record/export"):
+        answer = plane.http.get(path)
+        assert answer.status_code == 200, path
+        seen.append((path, answer.content))
     for one in (session, left["id"], crash["id"]):
         seen.append((f"transcript of {one}", json.dumps(plane.transcript(one), ensure_ascii=False).encode()))
         seen.append((f"session {one}", plane.http.get(f"/sessions/{one}").content))
         seen.append((f"plan of {one}", plane.http.get(f"/sessions/{one}/plan").content))
     plane.cleared()
-    seen += asyncio.run(_tables(plane.data)).items()
+    seen += asyncio.run(tables(plane.data))
     assert len(events(plane, token["id"], "secret.expose")) == 3
     assert plane.down() == 0
     seen.append(("the log", plane.log().encode()))
     seen += files(plane.data)
     assert len(seen) > 100
-    assert [(where, form) for where, content in seen for form in found_in(content)] == []
+    assert found_in(seen, FORMS) == []
+
+
+# --- that it would be found ---
+
+PLANTED = TOKEN.replace("cAn4ry", "pl4nTd")
+
+
+@pytest.mark.parametrize("form", [*written(PLANTED), base64.b64encode(b"ab:" + PLANTED.encode()).decode()])
+def test_a_value_is_found_however_it_is_written(form: str) -> None:
+    assert found_in([("there", form.encode())], forms(PLANTED.encode()))
+
+
+@pytest.mark.parametrize("where", ["cmdline", "environ"])
+def test_a_value_in_an_argument_or_a_variable_is_found(where: str) -> None:
+    words = [sys.executable, "-c", "print(flush=True); input()", *([PLANTED] if where == "cmdline" else [])]
+    given = {"KEPT": PLANTED} if where == "environ" else {}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=given) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = found_in(processes_outside(), forms(PLANTED.encode()))
+        process.communicate(b"\n")
+    assert {place for place, _ in found} == {f"/proc/{process.pid}/{where}"}
+
+
+def test_a_value_in_a_row_an_artifact_or_an_archive_is_found(plane: Plane) -> None:
+    group = plane.call("POST", "/groups", {"name": "planted", "description": PLANTED})
+    coded = base64.b64encode(PLANTED.encode()).decode()
+    left = plane.run(f"echo {coded} | base64 -d > /outputs/leak; tar -czf /outputs/leak.tar.gz -C /outputs leak")
+    assert left["phase"] == "completed"
+    places = {where for where, _ in found_in(asyncio.run(tables(plane.data)), forms(PLANTED.encode()))}
+    assert {"the table groups", "the table resource_events"} <= places
+    kept = {where for where, _ in found_in(files(plane.data / "blobs"), forms(PLANTED.encode()))}
+    assert len(kept) == 2
+    assert sum(where.endswith(", unpacked") for where in kept) == 1
+    plane.call("DELETE", f"/groups/{group['id']}")
+
+
+def test_a_control_plane_that_dies_leaves_no_core_file(new_plane: Callable[..., Plane]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        plane = new_plane()
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    assert plane.process is not None
+    limits = Path(f"/proc/{plane.process.pid}/limits").read_text(encoding="utf-8").splitlines()
+    [core] = [line.split() for line in limits if line.startswith("Max core file size")]
+    assert core[4] == "0"

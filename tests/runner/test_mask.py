@@ -56,6 +56,11 @@ def test_what_shells_programs_and_markup_escape_is_masked_as_they_write_it(form:
     assert not any(part in masked for part in ("p@ss", "p%40ss", "$it", "back", "slash"))
 
 
+def test_what_echo_makes_of_a_backslash_is_masked() -> None:
+    mask = Mask({"KEY": rb"made\tup\\va\nlue"})
+    assert mask.text("made\tup\\va\nlue made\\tup") == "***KEY*** made\\tup"
+
+
 def test_bytes_that_are_no_text_are_masked_where_each_is_written_alone() -> None:
     value = bytes(range(0xC0, 0xE0))
     mask = Mask({"KEY": value})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def _shown(marks: str, code: str) -> dict[int, str]:
 
 # Bytes as Python (\xc3), C, git and shells that know no UTF-8 (\303) show them, in either quotes.
 _SHOWN = [_shown(marks, code) for marks in ("'\\", '"\\') for code in ("\\x%02x", "\\%03o")]
+# What `echo` of some shells makes of what stands behind a backslash.
+_ECHOED = dict(zip("abfnrtv\\", "\a\b\f\n\r\t\v\\"))  # noqa: B905 - strict= is younger than Python 3.9
 # JSON that is to stand in a page, as Go writes all of it.
 _FOR_PAGES = {0x26: "\\u0026", 0x3C: "\\u003c", 0x3E: "\\u003e"}
 
@@ -124,6 +127,7 @@ def _written(text: str) -> Iterator[str]:
         yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
     for escapes in _ESCAPES:
         yield text.translate(escapes)
+    yield re.sub(r"\\([abfnrtv\\])", lambda found: _ECHOED[found[1]], text)
 
 
 def _coded(value: bytes) -> Iterator[str]:
