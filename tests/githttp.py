@@ -5,7 +5,7 @@ import os
 import ssl
 import subprocess
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +27,8 @@ class GitHttp:
         # Repository → where it is said to be now.
         self.moved: dict[str, str] = {}
         self.asked: list[tuple[str, str | None]] = []
+        # Called while somebody waits for an answer.
+        self.meanwhile: Callable[[], object] = lambda: None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._scheme = "http"
@@ -51,6 +53,7 @@ class GitHttp:
                 scheme, _, text = self.headers.get("Authorization", "").partition(" ")
                 who = base64.b64decode(text).decode() if scheme == "Basic" else None
                 outer.asked.append((self.path, who))
+                outer.meanwhile()
                 allowed = outer.people.get(path.strip("/").split("/")[0])
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 elsewhere = outer.moved.get(path.strip("/").split("/")[0])

@@ -90,6 +90,22 @@ def withheld(plane: Plane, session: str) -> dict[str, str | None]:
     return {data["name"]: data.get("withheld") for data in told}
 
 
+def refusals(plane: Plane, workos: WorkOS) -> list[Place]:
+    """What is answered when a vault fails and repeats what it was told, and when a body cannot be meant."""
+    seen: list[Place] = []
+    echo = json.dumps({"message": TOKEN, "errors": [TOKEN]}).encode()
+    for status in (422, 500, 200):
+        workos.troubles = [Trouble(status=status, body=echo)] * 50
+        answer = plane.http.post("/secrets", json={"name": "elsewhere", "value": TOKEN, "vault": "workos"})
+        assert answer.status_code == 503
+        seen.append(("a failing vault's answer", answer.content))
+    for body in ({"name": "x", "value": TOKEN, "more": TOKEN}, {"name": "x" * 300, "value": TOKEN}, [TOKEN], TOKEN):
+        answer = plane.http.post("/secrets", json=body)
+        assert answer.status_code in (400, 422)
+        seen.append(("a refusal", answer.content))
+    return seen
+
+
 def test_no_value_is_found_anywhere_outside_the_sandbox(watched: tuple[Plane, WorkOS], directory: Path) -> None:
     plane, workos = watched
     token, instance = set_up(plane)
@@ -122,19 +138,10 @@ def test_no_value_is_found_anywhere_outside_the_sandbox(watched: tuple[Plane, Wo
     kept = {one["name"] for one in plane.call("GET", f"/sessions/{left['id']}/artifacts")["items"]}
     assert kept == {"outputs/harmless.txt"}
 
-    # A run that crashes, an agent that is none, a vault that fails and repeats what it was told.
+    # A run that crashes.
     crash = plane.run('echo "$TOKEN"; kill -9 -1', **on)
     assert crash["phase"] == "failed"
-    echo = json.dumps({"message": TOKEN, "errors": [TOKEN]}).encode()
-    for status in (422, 500, 200):
-        workos.troubles = [Trouble(status=status, body=echo)] * 50
-        answer = plane.http.post("/secrets", json={"name": "elsewhere", "value": TOKEN, "vault": "workos"})
-        assert answer.status_code == 503
-        seen.append(("a failing vault's answer", answer.content))
-    for body in ({"name": "x", "value": TOKEN, "more": TOKEN}, {"name": "x" * 300, "value": TOKEN}, [TOKEN], TOKEN):
-        answer = plane.http.post("/secrets", json=body)
-        assert answer.status_code in (400, 422)
-        seen.append(("a refusal", answer.content))
+    seen += refusals(plane, workos)
 
     lists = ("/secrets", "/resource_events?size=1000", "/sessions", "/runs", "/compute_instances", "/vaults")
     of_one = (f"/secrets/{token['id']}", f"/secrets/{token['id']}/usage", f"/compute_instances/{instance['id']}")

@@ -1,5 +1,6 @@
 """Secrets in sessions: given to the runs that may have them, once, and to nothing else."""
 
+import asyncio
 import base64
 import json
 import subprocess
@@ -10,6 +11,7 @@ from shutil import rmtree
 
 import pytest
 
+from e2e.leaks import Place, files, forms, found_in, processes_outside, tables
 from e2e.plane import Json, Plane
 from githttp import GitHttp, self_signed
 from mooring.secrets.vaults.keyring import FileKeys
@@ -189,6 +191,9 @@ def test_a_groups_sessions_fetch_private_repositories_and_no_others_do(
     made = secret(plane, "git", f"ci:{CANARY}".encode(), group, instance)
     host = url.split("/")[2]
     plane.call("PATCH", f"/groups/{group['id']}", {"git_credentials": {host: made["id"]}})
+    seen: list[Place] = []
+    # What the machine shows of git, of its children and of us while git is at work.
+    server.meanwhile = lambda: seen.extend(processes_outside())
     session = plane.run("cat README.md; env; ls -a ~", repo_url=url, compute_instance_id=instance["id"])
     assert session["phase"] == "completed", session
     assert "private\n" in plane.output(session["id"])
@@ -204,5 +209,8 @@ def test_a_groups_sessions_fetch_private_repositories_and_no_others_do(
     assert session["phase"] == "failed"
     assert "may not use" in session["reason"]
     assert other["id"] != group["id"]
+    assert any(b"ls-remote" in content for _, content in seen)
+    seen += asyncio.run(tables(plane.data))
     assert plane.down() == 0
-    assert CANARY not in plane.log()
+    seen += files(plane.data)
+    assert found_in(seen, [*forms(CANARY.encode()), *forms(f"ci:{CANARY}".encode())]) == []
