@@ -177,6 +177,7 @@ async def test_stored_damage_is_refused_and_leaves_nothing(admin: Asker, work: W
             await app.cache.hold(found, "run-1")
         assert (whole(app.cache.root / "fresh"), app.cache.holders()) == ([], [])
         path.write_bytes(data)
+    assert (await events(admin, found)).count("filesystem_version.damaged") == 2
     assert (await app.cache.hold(found, "run-1")).exists()
 
 

@@ -489,6 +489,9 @@ async def test_a_flipped_byte_is_never_given_out_and_other_versions_are_unaffect
         answer = await admin.get(f"{second['href']}/{one}")
         assert (answer.status_code, "not what was stored" in answer.json()["reason"]) == (503, True)
     assert (await admin.get(f"{second['href']}/content?path=README")).content == b"second"
+    told = (await admin.get("/resource_events?action=filesystem_version.damaged")).json()["items"]
+    [damaged] = [one for one in (await admin.get(f"{second['href']}/versions")).json()["items"] if one["number"] == 1]
+    assert [event["resource_id"] for event in told] == [damaged["id"]], "once, however often it is asked for"
 
 
 @pytest.mark.slow

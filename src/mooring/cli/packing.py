@@ -4,10 +4,11 @@ import hashlib
 import os
 import stat
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 
@@ -18,6 +19,9 @@ _READ = 1 << 20
 _SPECIAL = "is neither a file, a directory nor a symbolic link"
 # Ours is packed anew by the server: quick matters, small does not.
 _LEVEL = 1
+# Bytes of a gzip member. What would shrink by more than `_THIN` is packed less tightly: the server takes what unfolds
+# without end for a bomb.
+_MEMBER, _THIN = 1 << 20, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +138,13 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def pack(found: Sequence[Found], out: IO[bytes], tell: Callable[[int], None]) -> None:
-    """Write a tar.gz of it. `tell` hears of bytes as they are packed. Raises Unfit when a file changed meanwhile."""
-    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT, compresslevel=_LEVEL) as tar:
+    """Write a tar.gz of it, the same bytes for the same tree. `tell` hears of bytes as they are packed.
+
+    Raises Unfit when a file changed meanwhile.
+    """
+    members = _Members(out)
+    # Written as a stream it needs a file's `write` alone.
+    with tarfile.open(fileobj=cast("IO[bytes]", members), mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for one in found:
             info = tarfile.TarInfo(one.path)
             info.mtime, info.mode = one.mtime, 0o755 if one.kind != "file" or one.executable else 0o644
@@ -153,6 +162,37 @@ def pack(found: Sequence[Found], out: IO[bytes], tell: Callable[[int], None]) ->
             except OSError as error:
                 raise Unfit(f"cannot pack {one.where}: {error.strerror or 'it changed while it was read'}") from error
             tell(one.size)
+    members.finish()
+
+
+class _Members:
+    """A file that is written as members of gzip."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._held = bytearray()
+
+    def write(self, data: bytes, /) -> int:
+        """Take some more."""
+        self._held += data
+        while len(self._held) >= _MEMBER:
+            self._out.write(_member(self._held[:_MEMBER]))
+            del self._held[:_MEMBER]
+        return len(data)
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self._out.write(_member(self._held))
+
+
+def _member(data: bytearray) -> bytes:
+    packed = _packed(data, zlib.Z_DEFAULT_STRATEGY)
+    return packed if len(data) <= _THIN * len(packed) else _packed(data, zlib.Z_HUFFMAN_ONLY)
+
+
+def _packed(data: bytearray, strategy: int) -> bytes:
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS, strategy=strategy)
+    return packer.compress(data) + packer.flush()
 
 
 def checksum_of(file: IO[bytes]) -> tuple[str, int]:

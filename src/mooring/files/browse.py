@@ -64,8 +64,8 @@ async def _pages(tx: Tx, version_id: str, numbers: range, text: str) -> list[int
     """Those of the pages that can hold the text."""
     left = set(numbers)
     whole, short = paths.parts(text)
-    for gram in whole:
-        left &= await stored_paths.with_gram(tx, version_id, gram)
+    if whole:
+        left &= await stored_paths.with_grams(tx, version_id, whole)
     for part in short:
         left &= await stored_paths.with_part(tx, version_id, part)
     return sorted(left)

@@ -136,6 +136,9 @@ class Cache:
             await self._fill(version, fresh)
             await asyncio.to_thread(_finish, fresh, place)
             self._verified.add(place.name)
+        except Damaged as error:
+            await self._tell(place.name, error.reason)
+            raise
         except OSError as error:
             raise Unavailable(f"cannot extract into {self.root}: {error.strerror}; free some space") from error
         finally:

@@ -27,6 +27,13 @@ class Contents:
 
     blobs: BlobStore
     _tables: OrderedDict[str, BlockTable] = field(default_factory=OrderedDict[str, BlockTable])
+    _damaged: set[str] = field(default_factory=set[str])
+
+    def first_damage(self, version: FilesystemVersion) -> bool:
+        """Whether this is the first time that the version is said to be damaged."""
+        known = version.id in self._damaged
+        self._damaged.add(version.id)
+        return not known
 
     async def file(self, version: FilesystemVersion, row: Row, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes of a file from `start` up to `end`. Raises Unfit (no file, outside), Damaged, Unavailable."""
@@ -35,8 +42,7 @@ class Contents:
             raise Unfit(f"{row.path} is a {row.type}, not a file{leads}", path=row.path)
         if not 0 <= start <= end <= row.size:
             raise Unfit(f"{row.path} has {row.size} bytes; nothing lies from {start} to {end}", size=row.size)
-        table = await self.table(version)
-        return self._pieces(version, table, row.tar_offset + start, row.tar_offset + end)
+        return self._pieces(version, row.tar_offset + start, row.tar_offset + end)
 
     async def table(self, version: FilesystemVersion) -> BlockTable:
         """The block table of a version's archive. Raises Damaged, Missing, Unavailable."""
@@ -51,9 +57,8 @@ class Contents:
             self._tables.move_to_end(version.blocks_checksum)
         return known
 
-    async def _pieces(
-        self, version: FilesystemVersion, table: BlockTable, start: int, end: int
-    ) -> AsyncIterator[bytes]:
+    async def _pieces(self, version: FilesystemVersion, start: int, end: int) -> AsyncIterator[bytes]:
+        table = await self.table(version)
         while start < end:
             # Windows end where blocks do, so that none is fetched twice.
             stop = min(end, (start // BLOCK) * BLOCK + WINDOW)
@@ -69,7 +74,7 @@ class Contents:
     async def tar(self, version: FilesystemVersion) -> AsyncIterator[bytes]:
         """The whole tar inside the archive, in windows."""
         table = await self.table(version)
-        async for piece in self._pieces(version, table, 0, table.tar_size):
+        async for piece in self._pieces(version, 0, table.tar_size):
             yield piece
 
     def archive(self, version: FilesystemVersion) -> AsyncIterator[bytes]:

@@ -215,6 +215,12 @@ async def version_by_id(tx: Tx, version_id: str) -> FilesystemVersion:
     return await ledger.read(tx, SYSTEM, FILESYSTEM_VERSION, version_id)
 
 
+async def damaged(tx: Tx, version: FilesystemVersion, difference: str) -> None:
+    """Record that the stored bytes of a version are not what they were."""
+    details = {"difference": difference, "archive_checksum": version.archive_checksum}
+    await ledger.record(tx, SYSTEM, FILESYSTEM_VERSION, version.id, "damaged", details)
+
+
 async def current(tx: Tx, filesystem_ids: list[str]) -> dict[str, FilesystemVersion]:
     """The current version of each filesystem that has one."""
     return {found.filesystem_id: found for found in await store.current(tx, filesystem_ids)}

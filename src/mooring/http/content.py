@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from mooring.files import browse, filesystems
 from mooring.files.archive import codec
 from mooring.files.entities import FilesystemVersion
+from mooring.files.errors import Damaged
 from mooring.files.zips import zipped
 from mooring.http.call import Call
 from mooring.http.errors import OutOfRange
@@ -31,7 +32,8 @@ async def _file(call: Call) -> Answer:
     headers["Content-Length"] = str(end - start)
     if span is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{row.size}"
-    return Answer(status=206 if span else 200, stream=await _begun(stream), media=BYTES, headers=headers)
+    begun = await _begun(call, version, stream)
+    return Answer(status=206 if span else 200, stream=begun, media=BYTES, headers=headers)
 
 
 def _span(text: str | None, size: int) -> tuple[int, int] | None:
@@ -55,7 +57,7 @@ def _span(text: str | None, size: int) -> tuple[int, int] | None:
 
 async def _manifest(call: Call) -> Answer:
     version = await _version(call, call.asked(wire.VersionQuery).version)
-    stream = await _begun(call.app.contents.manifest(version))
+    stream = await _begun(call, version, call.app.contents.manifest(version))
     headers = {"ETag": f'"{version.manifest_checksum}"', "Vary": "Accept-Encoding"}
     if "gzip" in (call.header("Accept-Encoding") or ""):
         return Answer(stream=stream, media=_LINES, headers={**headers, "Content-Encoding": "gzip"})
@@ -79,23 +81,36 @@ async def _archive(call: Call) -> Answer:
     asked = call.asked(wire.ArchiveQuery)
     version = await _version(call, asked.version)
     if asked.format == "zip":
-        stream = await _begun(zipped(call.app.contents, version))
+        stream = await _begun(call, version, zipped(call.app.contents, version))
         return Answer(stream=stream, media="application/zip", headers=_ATTACHED)
     headers = {**_ATTACHED, "Content-Length": str(version.archive_size), "ETag": f'"{version.archive_checksum}"'}
-    stream = await _begun(call.app.contents.archive(version))
+    stream = await _begun(call, version, call.app.contents.archive(version))
     return Answer(stream=stream, media="application/gzip", headers=headers)
 
 
-async def _begun(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _begun(call: Call, version: FilesystemVersion, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The stream, its first piece read already: what is wrong with that is answered as an error."""
-    first = await anext(stream, b"")
+    watched = _watched(call, version, stream)
+    first = await anext(watched, b"")
 
     async def all_of_it() -> AsyncIterator[bytes]:
         yield first
-        async for piece in stream:
+        async for piece in watched:
             yield piece
 
     return all_of_it()
+
+
+async def _watched(call: Call, version: FilesystemVersion, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream; damage that is found in it is recorded, once for a version."""
+    try:
+        async for piece in stream:
+            yield piece
+    except Damaged as error:
+        if call.app.contents.first_damage(version):
+            async with call.app.database.transaction() as tx:
+                await filesystems.damaged(tx, version, error.reason)
+        raise
 
 
 async def _version(call: Call, named: str | None) -> FilesystemVersion:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -16,6 +17,7 @@ from archives.trees import Leaf, Trees, read, write
 from mooring.app import App
 from mooring.base.work import Worker
 from mooring.cli.ignoring import ignored, patterns
+from mooring.cli.packing import look, pack
 from mooring.files.loop import Filesystems
 from surfaces.cli.conftest import Moor, Served
 
@@ -85,6 +87,32 @@ async def test_what_did_not_change_is_not_sent(moor: Moor, tree: Path, app: App)
     assert [row.split()[0] for row in log.lines] == ["VERSION", "3*", "2", "1"]
     async with app.database.reading() as tx:
         assert await tx.value(int, "SELECT count(*) FROM filesystem_versions") == 3
+
+
+@pytest.mark.slow
+async def test_files_of_zeros_go_in_like_any_others(moor: Moor, tmp_path: Path) -> None:
+    root = tmp_path / "disk"
+    root.mkdir()
+    (root / "image").write_bytes(bytes(40 << 20) + b"end")
+    (root / "noise").write_bytes(os.urandom(5 << 20))
+    pushed = await moor("fs", "push", str(root), "f")
+    assert (pushed.status, pushed.err) == (0, "")
+    assert "version 1, 2 entries" in pushed.out
+    assert (await moor("fs", "pull", "f", str(tmp_path / "out"))).status == 0
+    assert (tmp_path / "out" / "image").read_bytes() == bytes(40 << 20) + b"end"
+
+
+def test_the_same_tree_is_the_same_archive_whenever_it_is_packed(tree: Path) -> None:
+    """So what was sent before a line broke for good is not sent again."""
+    made = set[bytes]()
+    for _ in range(2):
+        with tempfile.TemporaryFile() as file:
+            pack(look(tree), file, lambda _: None)
+            file.seek(0)
+            made.add(file.read())
+    [data] = made
+    with tarfile.open(fileobj=io.BytesIO(data)) as opened:
+        assert opened.getnames() == sorted(TREE)
 
 
 @pytest.mark.slow

@@ -1,9 +1,22 @@
 """The paths of versions in pages, and which pages have which grams (files/paths.py)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from mooring.base.db import Tx
 from mooring.files.paths import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bounds:
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    gram: str
+    pages: list[int]
 
 
 async def append(tx: Tx, version_id: str, pages: Sequence[Page]) -> None:
@@ -20,28 +33,30 @@ async def append_grams(tx: Tx, version_id: str, grams: Iterable[tuple[str, list[
 
 async def bounds(tx: Tx, version_id: str, after: str, before: str) -> range:
     """The numbers of the pages that have paths after the one and before the other ("": to the end)."""
-    first = await tx.value(
-        int, "SELECT max(number) FROM filesystem_paths WHERE version_id = $1 AND first <= $2", version_id, after
-    )
-    last = await tx.value(
-        int,
-        "SELECT max(number) FROM filesystem_paths WHERE version_id = $1 AND ($2 = '' OR first < $2)",
+    found = await tx.row(
+        _Bounds,
+        "SELECT max(number) FILTER (WHERE first <= $2) AS first, "
+        "max(number) FILTER (WHERE $3 = '' OR first < $3) AS last FROM filesystem_paths WHERE version_id = $1",
         version_id,
+        after,
         before,
     )
-    return range(first or 0, -1 if last is None else last + 1)
+    assert found is not None
+    return range(found.first or 0, -1 if found.last is None else found.last + 1)
 
 
-async def with_gram(tx: Tx, version_id: str, gram: str) -> set[int]:
-    """The numbers of the pages that have the gram."""
-    return set(
-        await tx.values(
-            int,
-            "SELECT unnest(pages) FROM filesystem_grams WHERE version_id = $1 AND gram = $2",
-            version_id,
-            gram,
-        )
+async def with_grams(tx: Tx, version_id: str, grams: set[str]) -> set[int]:
+    """The numbers of the pages that have all of the grams, which are some."""
+    rows = await tx.rows(
+        _Held,
+        "SELECT gram, pages FROM filesystem_grams WHERE version_id = $1 AND gram = ANY($2)",
+        version_id,
+        list(grams),
     )
+    held: dict[str, set[int]] = {gram: set() for gram in grams}
+    for row in rows:
+        held[row.gram].update(row.pages)
+    return set[int].intersection(*held.values())
 
 
 async def with_part(tx: Tx, version_id: str, part: str) -> set[int]:
