@@ -92,13 +92,14 @@ async def test_memory_that_runs_out_is_a_refusal(shop: Workshop) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 async def test_a_million_entries_are_taken_with_bounded_memory(shop: Workshop) -> None:
     with shop.scratch() as source:
         for at in range(1_000_000):
             source.write(make.file(f"d{at // 1000}/f{at}", b"%d" % at))
         source.write(make.END)
         source.flush()
-        async with replace(shop, memory=640 << 20, seconds=600).taken(source) as made:
+        async with replace(shop, memory=640 << 20, seconds=3600).taken(source) as made:
             assert made.taken.packed.entry_count == 1_001_000
 
 

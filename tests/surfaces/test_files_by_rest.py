@@ -320,9 +320,9 @@ async def test_paths_are_searched_in_any_case(admin: Asker, work: Work) -> None:
 @pytest.mark.slow
 async def test_a_search_finds_what_a_look_at_every_path_finds(admin: Asker, work: Work) -> None:
     kinds = ("Ding", "\u00c4pfel")
-    names = [f"D{at // 700}/{kinds[at % 2]} {at}.txt" for at in range(2000)]
+    names = [f"D{at // 700}/{kinds[at % 2]} {at}.txt" for at in range(2500)]
     filesystem = await made(admin, work, make.gz(make.tar(*(make.file(name) for name in names))))
-    paths = sorted({*names, "D0", "D1", "D2"})
+    paths = sorted({*names, "D0", "D1", "D2", "D3"})
     for text in ("\u00e4PFEL 1", "g 77", "d1/d", "/", "1", "0.", "nothing", "d", "DING 1999.TXT", "d2/\u00e4pfel 1998"):
         for top in ("", "D1"):
             held = [path for path in paths if text.casefold() in path.casefold()]

@@ -7,12 +7,12 @@ A *gram* is three characters of a name between slashes, in any case: those of `/
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-LINES = 500
+LINES = 2000
 """Paths of a page."""
 
 _GRAM = 3
 # So much is held in memory before it goes to the database: a few MB.
-_MOST_PAGES, _MOST_GRAMS = 400, 100_000
+_MOST_PAGES, _MOST_GRAMS = 200, 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
