@@ -160,9 +160,11 @@ async def events(request: LinkRequest) -> dict[str, int]:
     said = _decoded(await _bounded(request, _EVENTS_BYTES), _Events).events
     if len(said) > _MOST_EVENTS:
         raise Unfit(f"events: {len(said)} at once, at most {_MOST_EVENTS}")
-    async with _app(request).database.transaction() as tx:
-        if run.session_id is not None:
+    database = _app(request).database
+    if run.session_id is not None:
+        async with database.statement() if transcript.alone(said) else database.transaction() as tx:
             return {"acknowledged": await transcript.append(tx, run.session_id, run.id, said)}
+    async with database.transaction() as tx:
         return {"acknowledged": await runs.append_logs(tx, run.id, [(e.seq, e.at, e.type, e.data) for e in said])}
 
 

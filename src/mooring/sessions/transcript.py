@@ -14,41 +14,38 @@ def topic(session_id: str) -> str:
     return f"transcript:{session_id}"
 
 
+_OF_TASKS = frozenset({"task.started", "check.output", "task.finished"})
+
+
+def alone(said: Sequence[Said]) -> bool:
+    """Whether `append` keeps these events by a single statement: none of them says how a task is."""
+    return not any(event.type in _OF_TASKS for event in said)
+
+
 async def append(tx: Tx, session_id: str, run_id: str, said: Sequence[Said]) -> int:
     """Keep a runner's events; those kept already are passed over. The last seq that is kept now.
 
     Raises Unfit when one is missing in between (the runner sends from there again) or a word is unknown.
     """
-    cursor = await store.lock_cursor(tx, session_id)
-    if cursor is None:
+    for place, event in enumerate(said):
+        _check(event, expected=said[0].seq + place)
+    kept = await store.append(tx, session_id, run_id, said)
+    if kept is None:
         raise Missing(f"there is no session {session_id}", id=session_id)
-    last = cursor.seq if cursor.run_id == run_id else 0
-    new = [event for event in said if event.seq > last]
-    rows: list[store.Row] = []
-    for event in new:
-        last += 1
-        _check(event, expected=last)
-        at = datetime.fromtimestamp(event.at, UTC)
-        number = cursor.number + len(rows) + 1
-        rows.append(store.Row(number=number, seq=event.seq, at=at, type=event.type, data=event.data))
-    if rows:
-        await store.insert(tx, session_id, run_id, rows)
-        for row in rows:
-            await _follow_task(tx, session_id, row)
-        await store.move_cursor(tx, session_id, store.Cursor(number=rows[-1].number, run_id=run_id, seq=last))
+    if said and said[0].seq > kept.before + 1:
+        raise _gap(said[0], expected=kept.before + 1)
+    for event in said:
+        if event.seq > kept.before and event.type in _OF_TASKS:
+            await _follow_task(tx, session_id, event)
+    if kept.last > kept.before:
         tx.hint(topic(session_id))
-    return last
+    return kept.last
 
 
 async def say(tx: Tx, session_id: str, word: str, data: Mapping[str, object]) -> None:
     """Add an event of the control plane's own."""
-    cursor = await store.lock_cursor(tx, session_id)
-    if cursor is None:
+    if not await store.say(tx, session_id, word, data):
         raise Missing(f"there is no session {session_id}", id=session_id)
-    number = cursor.number + 1
-    row = store.Row(number=number, seq=None, at=datetime.now(UTC), type=word, data=data)
-    await store.insert(tx, session_id, None, [row])
-    await store.move_cursor(tx, session_id, store.Cursor(number=number, run_id=cursor.run_id, seq=cursor.seq))
     tx.hint(topic(session_id))
 
 
@@ -64,25 +61,29 @@ async def head(tx: Tx, session_id: str) -> Head | None:
 
 def _check(event: Said, *, expected: int) -> None:
     if event.seq != expected:
-        raise Unfit(f"events: seq {expected} is missing before {event.seq}; send from there", expected=expected)
+        raise _gap(event, expected=expected)
     if event.type not in WORDS:
         raise Unfit(f"events: {event.type!r} is not a word of the transcript", seq=event.seq)
     if not 0 <= event.at < 1e11:  # noqa: PLR2004 - the year 5138: what datetime can hold
         raise Unfit("events: at is not a time in seconds since the epoch", seq=event.seq)
 
 
-async def _follow_task(tx: Tx, session_id: str, row: store.Row) -> None:
+def _gap(event: Said, *, expected: int) -> Unfit:
+    return Unfit(f"events: seq {expected} is missing before {event.seq}; send from there", expected=expected)
+
+
+async def _follow_task(tx: Tx, session_id: str, event: Said) -> None:
     """Bring the task's state to what the event says of it."""
-    data = row.data
+    data, at = event.data, datetime.fromtimestamp(event.at, UTC)
     number, attempt = data.get("task"), data.get("attempt", 1)
     if not isinstance(number, int):
         return
-    if row.type == "task.started" and isinstance(attempt, int):
-        await store.start_task(tx, session_id, number, attempt, row.at)
-    elif row.type == "check.output":
+    if event.type == "task.started" and isinstance(attempt, int):
+        await store.start_task(tx, session_id, number, attempt, at)
+    elif event.type == "check.output":
         await store.check_task(tx, session_id, number)
-    elif row.type == "task.finished":
-        await store.end_task(tx, session_id, _end(number, data, row.at))
+    elif event.type == "task.finished":
+        await store.end_task(tx, session_id, _end(number, data, at))
 
 
 def _end(number: int, data: Mapping[str, object], at: datetime) -> store.TaskEnd:

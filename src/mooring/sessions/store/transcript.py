@@ -5,61 +5,69 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mooring.base.db import Tx
-from mooring.sessions.entities import Head, TranscriptEvent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """The last number given out; of run `run_id`, the last seq stored."""
-
-    number: int
-    run_id: str | None
-    seq: int
+from mooring.sessions.entities import Head, Said, TranscriptEvent
 
 
 async def make_cursor(tx: Tx, session_id: str) -> None:
     await tx.run("INSERT INTO session_cursors (session_id) VALUES ($1)", session_id)
 
 
-async def lock_cursor(tx: Tx, session_id: str) -> Cursor | None:
-    """The cursor, held until the transaction ends: numbers are given out one writer at a time."""
-    return await tx.row(
-        Cursor, "SELECT number, run_id, seq FROM session_cursors WHERE session_id = $1 FOR UPDATE", session_id
-    )
-
-
-async def move_cursor(tx: Tx, session_id: str, cursor: Cursor) -> None:
-    await tx.run(
-        "UPDATE session_cursors SET number = $2, run_id = $3, seq = $4 WHERE session_id = $1",
-        session_id,
-        cursor.number,
-        cursor.run_id,
-        cursor.seq,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    number: int
-    seq: int | None
-    at: datetime
-    type: str
-    data: Mapping[str, object]
+class Kept:
+    """Of a run, the last seq that was kept before, and the last that is kept now."""
+
+    before: int
+    last: int
 
 
-async def insert(tx: Tx, session_id: str, run_id: str | None, rows: Sequence[Row]) -> None:
-    """All rows in one statement."""
-    await tx.run(
-        "INSERT INTO session_events (session_id, run_id, number, seq, at, type, data) "
-        "SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::jsonb[])",
+async def append(tx: Tx, session_id: str, run_id: str, said: Sequence[Said]) -> Kept | None:
+    """Keep the events that are new, numbered on from the cursor; none, if one is missing before them.
+
+    `said` is dense by seq. The cursor is held until the transaction ends: numbers are given out one writer at a time.
+    """
+    return await tx.row(
+        Kept,
+        _APPEND,
         session_id,
         run_id,
-        [row.number for row in rows],
-        [row.seq for row in rows],
-        [row.at for row in rows],
-        [row.type for row in rows],
-        [row.data for row in rows],
+        [event.seq for event in said],
+        [event.at for event in said],
+        [event.type for event in said],
+        [event.data for event in said],
     )
+
+
+_APPEND = """
+WITH held AS (
+    SELECT number, CASE WHEN run_id = $2 THEN seq ELSE 0 END AS seq
+    FROM session_cursors WHERE session_id = $1 FOR UPDATE
+),
+said AS (SELECT * FROM unnest($3::bigint[], $4::float8[], $5::text[], $6::jsonb[]) AS said (seq, at, type, data)),
+kept AS (
+    INSERT INTO session_events (session_id, run_id, number, seq, at, type, data)
+    SELECT $1, $2, held.number + said.seq - held.seq, said.seq, to_timestamp(said.at), said.type, said.data
+    FROM held, said WHERE said.seq > held.seq AND (SELECT min(seq) FROM said) <= held.seq + 1
+    RETURNING number, seq
+),
+moved AS (
+    UPDATE session_cursors SET number = last.number, run_id = $2, seq = last.seq
+    FROM (SELECT max(number) AS number, max(seq) AS seq FROM kept) AS last
+    WHERE session_id = $1 AND last.seq IS NOT NULL
+)
+SELECT held.seq AS before, coalesce((SELECT max(seq) FROM kept), held.seq) AS last FROM held
+"""
+
+
+async def say(tx: Tx, session_id: str, word: str, data: Mapping[str, object]) -> int:
+    """Add an event of no run. How many sessions there were to add it to: 1 or 0."""
+    return await tx.run(_SAY, session_id, word, data)
+
+
+_SAY = """
+WITH moved AS (UPDATE session_cursors SET number = number + 1 WHERE session_id = $1 RETURNING number)
+INSERT INTO session_events (session_id, number, at, type, data)
+SELECT $1, number, clock_timestamp(), $2, $3 FROM moved
+"""
 
 
 async def after(tx: Tx, session_id: str, number: int, limit: int) -> list[TranscriptEvent]:
