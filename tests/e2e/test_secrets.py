@@ -55,10 +55,12 @@ def test_a_session_gets_its_secrets_as_variables_and_files(plane: Plane) -> None
     group, instance = machine(plane, "gets")
     value = b"line one\nline \xff two \0 end\n"
     text = secret(plane, "text", CANARY.encode(), group, instance, "TOKEN", "API_TOKEN")
+    secret(plane, "bytes", b"by\xff\ntes ", group, instance, "BYTES")
     blob = secret(plane, "blob", value, group, instance, "/run/secrets/blob", "/run/secrets/deep/er/blob")
     session = plane.run(
         f"""
         test "$TOKEN" = {CANARY} && test "$API_TOKEN" = {CANARY}
+        test "$(printf %s "$BYTES" | od -An -tx1 | tr -d ' ')" = 6279ff0a74657320
         test "$(sha256sum < /run/secrets/blob)" = "$(sha256sum < /run/secrets/deep/er/blob)"
         printf 'line one\\nline \\377 two \\000 end\\n' | cmp - /run/secrets/blob
         test "$(stat -c '%a %F' /run/secrets/blob)" = '400 regular file'
