@@ -39,8 +39,17 @@ def drawn(title: str, following: Mapping[Phase, frozenset[Phase]], says: str) ->
 def page() -> str:
     """The whole page."""
     parts = (
-        drawn("Session", SESSION, "`waiting` means it needs a person. A cancel leads to `cancelled` from anywhere."),
-        drawn("Task in a session", TASK, "`checking` goes back to `running` for the next attempt."),
+        drawn(
+            "Session",
+            SESSION,
+            "`waiting` means it needs a person. A cancel leads to `cancelled` from anywhere.\n"
+            "What was `pausing` and had finished before it heard of it is `completed`.",
+        ),
+        drawn(
+            "Task in a session",
+            TASK,
+            "`checking` goes back to `running` for the next attempt. A pause makes what is under way `pending`.",
+        ),
         drawn("Run", RUN, "`lost`: the instance is gone and nothing says how it ended. It is never made again."),
     )
     return HEAD + "".join(parts)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mooring.base.errors import Clash, Unfit
-from mooring.compute.drivers.base import Ending, Limits, Network, State
+from mooring.base.errors import Clash, Missing, Unfit
+from mooring.compute.drivers.base import Ending, Limits, Network, Resumes, State
 
 pytestmark = pytest.mark.slow
 
@@ -173,3 +173,43 @@ async def test_twenty_starts_at_once_all_end_well(desk: Any) -> None:
     driver, specs = desk.shell("exit 0"), [desk.spec() for _ in range(20)]
     seen = await asyncio.gather(*(desk.over(driver, spec) for spec in specs))
     assert [one.exit_code for one in seen] == [0] * 20
+
+
+LEAVES = """
+for place in ("/workspace", "/home/agent", "/outputs"):
+    os.mkdir(place + "/directory")
+    open(place + "/directory/file", "w").write("from " + place)
+    os.symlink("/etc/passwd", place + "/link")
+    os.chmod(place + "/directory", 0)
+    os.chmod(place, 0)
+"""
+FINDS = """
+for place in ("/workspace", "/home/agent", "/outputs"):
+    print(oct(os.stat(place).st_mode), oct(os.stat(place + "/directory").st_mode), os.readlink(place + "/link"))
+    os.chmod(place + "/directory", 0o700)
+    print(open(place + "/directory/file").read())
+"""
+
+
+async def test_a_run_goes_on_with_what_an_ended_one_left(desk: Any) -> None:
+    ended, spec, driver = desk.spec(), desk.spec(), desk.python(FINDS)
+    await desk.over(desk.python(LEAVES), ended)
+    assert isinstance(desk.driver(), Resumes)
+    for _ in range(2):
+        await driver.resume(spec, ended.run)
+        await driver.ended(spec.run)
+        # What it took over is its own now.
+        await driver.remove(ended.run)
+    places = ("/workspace", "/home/agent", "/outputs")
+    assert driver.place(spec.run).log.read_text() == "".join(
+        f"0o40700 0o40000 /etc/passwd\nfrom {place}\n" for place in places
+    )
+
+
+async def test_nothing_goes_on_with_what_is_gone(desk: Any) -> None:
+    ended, spec, driver = desk.spec(), desk.spec(), desk.shell("echo never")
+    with pytest.raises(Missing, match="not here any more"):
+        await driver.resume(spec, ended.run)
+    assert State.RUNNING not in {one.state for one in await driver.list() if one.run == spec.run}
+    await driver.remove(spec.run)
+    assert spec.run not in {one.run for one in await driver.list()}

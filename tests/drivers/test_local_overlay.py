@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from mooring.base.errors import Unfit
+from mooring.base.errors import Missing, Unfit
+from mooring.compute.drivers.base import State
 from mooring.compute.drivers.local.driver import LocalDriver
-from mooring.compute.drivers.local.place import Place
+from mooring.compute.drivers.local.launch import prepare
+from mooring.compute.drivers.local.place import TAKEN_OVER, Place
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +94,39 @@ async def test_where_no_overlay_can_be_laid_a_filesystem_is_refused_and_doctor_s
     assert any(line.startswith("filesystems: ") for line in engine.capabilities().missing)
     assert desk.engine.no_overlay == ""
     assert list(desk.engine.settings.root.glob(".overlay-*")) == []
+
+
+DELETES = """
+import shutil
+os.chdir("/workspace")
+os.remove("old")
+shutil.rmtree("directory")
+os.mkdir("directory")
+open("directory/new", "w").close()
+open("file", "a").write("and above\\n")
+"""
+LISTS = "os.chdir('/workspace'); print(sorted(os.listdir('.')), os.listdir('directory'), open('file').read())"
+
+
+async def test_what_was_deleted_stays_deleted_in_the_run_that_goes_on(desk: Any, lower: Path) -> None:
+    ended, spec, driver = desk.spec(lower=lower), desk.spec(lower=lower), desk.python(LISTS)
+    await desk.over(desk.python(DELETES), ended)
+    await driver.resume(spec, ended.run)
+    await driver.ended(spec.run)
+    said = driver.place(spec.run).log.read_text()
+    assert said == "['directory', 'file'] ['new'] from below\nand above\n\n"
+
+
+@pytest.mark.parametrize("moved", range(4))
+async def test_a_maker_killed_while_it_moves_leaves_all_of_it_for_the_next(desk: Any, lower: Path, moved: int) -> None:
+    ended, spec, driver = desk.spec(lower=lower), desk.spec(lower=lower), desk.python(LISTS)
+    await desk.over(desk.python(DELETES), ended)
+    theirs, ours = driver.place(ended.run), driver.place(spec.run)
+    with pytest.raises(Missing):
+        prepare(desk.engine, ours, spec, Place(path=theirs.path / "nowhere"))
+    for name in TAKEN_OVER[:moved]:
+        (theirs.path / name).rename(ours.path / name)
+    assert (await desk.seen(driver, spec.run)).state is State.PENDING
+    await driver.resume(spec, ended.run)
+    await driver.ended(spec.run)
+    assert driver.place(spec.run).log.read_text() == "['directory', 'file'] ['new'] from below\nand above\n\n"

@@ -166,6 +166,13 @@ class Plane:
                 return event
         raise AssertionError(f"{text!r} was never said; the session is {self.call('GET', f'/sessions/{session}')}")
 
+    def reach(self, session: str, phase: str, after: int = 0) -> int:
+        """Wait until the session says, behind event number `after`, that it is in this phase. That event's number."""
+        for event in self.follow(session, after):
+            if event["type"] == "session.phase" and event["data"]["phase"] == phase:
+                return int(event["number"])
+        raise AssertionError(f"it never was {phase}; the session is {self.call('GET', f'/sessions/{session}')}")
+
     def transcript(self, session: str) -> list[Json]:
         """Every event there is."""
         events: list[Json] = []

@@ -13,10 +13,20 @@ from mooring.compute.phases import NEXT as RUN_NEXT
 from mooring.compute.phases import TERMINAL as RUN_TERMINAL
 from mooring.compute.phases import Report, Run, RunPhase, RunWanted
 from mooring.sessions import decide as of_sessions
-from mooring.sessions.entities import NEXT, TERMINAL, PermissionPolicy, Session, SessionId, SessionPhase, SessionWanted
+from mooring.sessions.entities import (
+    NEXT,
+    TERMINAL,
+    Pause,
+    PermissionPolicy,
+    Session,
+    SessionId,
+    SessionPhase,
+    SessionWanted,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = RunId(new_id("run"))
+PATIENCE = timedelta(seconds=30)
 OUTCOMES = ("succeeded", "failed", "timeout", "cancelled", "paused", "something new")
 
 reports = st.none() | st.builds(Report, outcome=st.sampled_from(OUTCOMES), reason=st.just("because"))
@@ -39,7 +49,8 @@ def test_a_run_only_goes_where_its_phase_allows(
             assert following in RUN_NEXT[phase]
             assert reason or following is not RunPhase.LOST
         case of_runs.Ensure():
-            assert (phase, wanted, seen) == (RunPhase.STARTING, RunWanted.RUNNING, None)
+            assert (phase, wanted) == (RunPhase.STARTING, RunWanted.RUNNING)
+            assert seen is None or seen.state is State.PENDING
         case of_runs.Stop():
             assert phase is RunPhase.STOPPING
         case of_runs.Clear():
@@ -106,25 +117,38 @@ def run(phase: RunPhase, wanted: RunWanted = RunWanted.RUNNING) -> Run:
     )  # fmt: skip
 
 
+def pause(paused_at: datetime | None = None, resumed_at: datetime | None = None) -> Pause:
+    return Pause(run_id=RUN, asked_at=NOW, paused_at=paused_at, resumed_at=resumed_at)
+
+
+def times(now: datetime = NOW, *pauses: Pause) -> of_sessions.Times:
+    return of_sessions.Times(now=now, timeout=60, patience=PATIENCE, pauses=pauses or (pause(),))
+
+
 runs = st.none() | st.builds(run, st.sampled_from(RunPhase), st.sampled_from(RunWanted))
 # The loop looks at these alone, and a session has a run from `running` on.
-before, after = (SessionPhase.PENDING, SessionPhase.PREPARING), (SessionPhase.RUNNING, SessionPhase.WAITING)
+before = (SessionPhase.PENDING, SessionPhase.PREPARING)
+after = (SessionPhase.RUNNING, SessionPhase.WAITING, SessionPhase.PAUSING)
 pairs = st.tuples(st.sampled_from(before), runs) | st.tuples(
     st.sampled_from(after), st.builds(run, st.sampled_from(RunPhase), st.sampled_from(RunWanted))
 )
 
 
-@given(pairs, st.sampled_from([SessionWanted.RUN, SessionWanted.CANCEL]), reports)
+@given(pairs, st.sampled_from(SessionWanted), reports)
 def test_a_session_only_goes_where_its_phase_allows(
     pair: tuple[SessionPhase, Run | None], wanted: SessionWanted, report: Report | None
 ) -> None:
     phase, its_run = pair
     if phase is SessionPhase.PENDING and its_run is not None:
         return  # A run is made in `preparing` at the earliest.
-    do = of_sessions.decide(session(phase, wanted), its_run, report, timeout=60, now=NOW)
+    do = of_sessions.decide(session(phase, wanted), its_run, report, times())
     if isinstance(do, of_sessions.Go):
         assert do.phase in NEXT[phase]
         assert do.reason or do.phase is not SessionPhase.FAILED
+        assert wanted is SessionWanted.PAUSE or do.phase is not SessionPhase.PAUSING
+    if isinstance(do, of_sessions.StopRun):
+        assert its_run is not None
+        assert its_run.wanted is RunWanted.RUNNING
 
 
 def test_a_session_is_completed_only_when_run_and_report_say_so() -> None:
@@ -135,24 +159,55 @@ def test_a_session_is_completed_only_when_run_and_report_say_so() -> None:
         (run(RunPhase.FAILED), failed, SessionPhase.FAILED),
         (run(RunPhase.LOST), done, SessionPhase.FAILED),
     ]:
-        do = of_sessions.decide(session(SessionPhase.RUNNING), its_run, report, timeout=60, now=NOW)
+        do = of_sessions.decide(session(SessionPhase.RUNNING), its_run, report, times())
         assert isinstance(do, of_sessions.Go)
         assert do.phase is expected
 
 
 def test_a_session_past_its_timeout_has_its_run_stopped_and_says_so() -> None:
     late = NOW + timedelta(seconds=60) + of_sessions.MARGIN
-    do = of_sessions.decide(session(SessionPhase.RUNNING), run(RunPhase.RUNNING), None, timeout=60, now=late)
+    do = of_sessions.decide(session(SessionPhase.RUNNING), run(RunPhase.RUNNING), None, times(late))
     assert isinstance(do, of_sessions.StopRun)
     assert "timeout of 60 s" in (do.reason or "")
+    waited = pause(NOW, NOW + timedelta(seconds=10))
+    do = of_sessions.decide(session(SessionPhase.RUNNING), run(RunPhase.RUNNING), None, times(late, waited))
+    assert isinstance(do, of_sessions.Wait), "time paused does not count"
+
+
+def test_a_session_that_is_to_pause_has_its_run_told_and_stopped_when_it_does_not_obey() -> None:
+    wanted = SessionWanted.PAUSE
+    do = of_sessions.decide(session(SessionPhase.RUNNING, wanted), run(RunPhase.RUNNING), None, times())
+    assert do == of_sessions.Go(phase=SessionPhase.PAUSING)
+    told, its_run = session(SessionPhase.PAUSING, wanted), run(RunPhase.RUNNING)
+    assert isinstance(of_sessions.decide(told, its_run, None, times(NOW, pause())), of_sessions.Wait)
+    late = NOW + PATIENCE
+    assert of_sessions.decide(told, its_run, None, times(late, pause())) == of_sessions.StopRun()
+    its_run = run(RunPhase.STOPPING, RunWanted.STOPPED)
+    assert isinstance(of_sessions.decide(told, its_run, None, times(late, pause())), of_sessions.Wait)
+
+
+def test_what_a_session_that_was_to_pause_comes_to_is_what_its_run_came_to() -> None:
+    told = session(SessionPhase.PAUSING, SessionWanted.PAUSE)
+    for its_run, report, expected in [
+        (run(RunPhase.STOPPED), Report(outcome="paused"), SessionPhase.PAUSED),
+        (run(RunPhase.STOPPED), None, SessionPhase.PAUSED),
+        (run(RunPhase.STOPPED), Report(outcome="cancelled", reason="asked to end"), SessionPhase.FAILED),
+        (run(RunPhase.SUCCEEDED), Report(outcome="succeeded"), SessionPhase.COMPLETED),
+        (run(RunPhase.FAILED), Report(outcome="failed", reason="task 2 failed"), SessionPhase.FAILED),
+        (run(RunPhase.LOST), None, SessionPhase.FAILED),
+    ]:
+        do = of_sessions.decide(told, its_run, report, times(NOW, pause()))
+        assert isinstance(do, of_sessions.Go)
+        assert do.phase is expected
+    cancelled = session(SessionPhase.PAUSING, SessionWanted.CANCEL)
+    do = of_sessions.decide(cancelled, run(RunPhase.STOPPED), Report(outcome="paused"), times(NOW, pause()))
+    assert do == of_sessions.Go(phase=SessionPhase.CANCELLED)
 
 
 def test_cancelling_stops_the_run_first_and_ends_cancelled() -> None:
     cancelled = session(SessionPhase.RUNNING, SessionWanted.CANCEL)
-    assert isinstance(
-        of_sessions.decide(cancelled, run(RunPhase.RUNNING), None, timeout=60, now=NOW), of_sessions.StopRun
-    )
-    do = of_sessions.decide(cancelled, run(RunPhase.STOPPED), None, timeout=60, now=NOW)
+    assert isinstance(of_sessions.decide(cancelled, run(RunPhase.RUNNING), None, times()), of_sessions.StopRun)
+    do = of_sessions.decide(cancelled, run(RunPhase.STOPPED), None, times())
     assert isinstance(do, of_sessions.Go)
     assert do.phase is SessionPhase.CANCELLED
 
@@ -160,3 +215,8 @@ def test_cancelling_stops_the_run_first_and_ends_cancelled() -> None:
 def test_what_is_over_stays_over() -> None:
     assert all(not NEXT[phase] for phase in TERMINAL)
     assert all(not RUN_NEXT[phase] for phase in RUN_TERMINAL)
+
+
+def test_a_half_made_run_is_made_again_and_not_waited_for() -> None:
+    do = of_runs.decide(RunPhase.STARTING, RunWanted.RUNNING, observed(State.PENDING), None)
+    assert isinstance(do, of_runs.Ensure)

@@ -63,6 +63,16 @@ def wait(mooring: "Mooring", session: Session) -> Session:
     return mooring.sessions.get(session.id)
 
 
+def reach(mooring: "Mooring", session: Session, phase: str) -> Session:
+    """Wait until the session is in this phase, or over, and say nothing meanwhile."""
+    with _leaving(session.id):
+        for event in mooring.sessions.events(session.id, interrupted=say_interrupted):
+            # What was said long ago may not be so any more.
+            if event.type == "session.phase" and mooring.sessions.get(session.id).phase in (phase, *EXIT):
+                break
+    return mooring.sessions.get(session.id)
+
+
 @contextmanager
 def _leaving(identifier: str) -> Generator[None]:
     """Ctrl-C leaves the session going, and says how to come back."""

@@ -10,7 +10,7 @@ from mooring import __version__
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Run": {
         "run": "run a workflow; --follow shows it live",
-        "session": "list, show, follow, cancel; take patch and artifacts",
+        "session": "list, follow, pause, cancel; take patch and artifacts",
     },
     "Declare": {
         "apply": "make what files say so: agents, skills, tasks, workflows, …",

@@ -88,7 +88,9 @@ def tell_end(out: Console, marks: Marks, session: Session, artifacts: Sequence[A
         out.print(said, soft_wrap=True)
     if artifacts:
         _tell_left(out, session, artifacts)
-    if session.phase not in ENDED and session.phase != "created":
+    if session.phase == "paused":
+        _hint(out, "go on", f"moor session resume {session.id}")
+    elif session.phase not in ENDED and session.phase != "created":
         _hint(out, "follow it", f"moor session follow {session.id}")
 
 

@@ -1,4 +1,4 @@
-"""`moor session`: look at sessions, follow them, end them, take what they left."""
+"""`moor session`: look at sessions, follow them, pause and end them, take what they left."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ _WHOLE = frozenset({"name", "size"})
 
 @click.group()
 def command() -> None:
-    """Look at sessions, follow them, end them, take what they left. A SESSION is named by its id or its name."""
+    """Look at sessions, follow them, pause and end them, take what they left. A SESSION is named by its id or name."""
 
 
 @command.command("list")
@@ -99,6 +99,40 @@ def cancel(sessions: tuple[str, ...], reason: str | None) -> None:
             after = mooring.sessions.cancel(found.id, reason=reason)
             over = after.phase in following.EXIT
             click.echo(f"session {found.id} {f'is {after.phase}' if over else 'is being cancelled'}")
+
+
+@command.command()
+@click.argument("session")
+@click.option("--wait", "waits", is_flag=True, help="Say nothing until it is paused.")
+@writing
+@reaching
+def pause(session: str, *, waits: bool, reason: str | None) -> int:
+    """Have a session lie still, with everything it has done: `moor session resume` goes on.
+
+    A task that is under way is interrupted, and done again then.
+    """
+    with reach() as mooring:
+        after = mooring.sessions.pause(_found(mooring, session).id, reason=reason)
+        return _told(following.reach(mooring, after, "paused") if waits else after, "paused", "being paused")
+
+
+@command.command()
+@click.argument("session")
+@click.option("--wait", "waits", is_flag=True, help="Say nothing until it runs again.")
+@writing
+@reaching
+def resume(session: str, *, waits: bool, reason: str | None) -> int:
+    """Go on with a session that is paused, by the same plan."""
+    with reach() as mooring:
+        after = mooring.sessions.resume(_found(mooring, session).id, reason=reason)
+        return _told(following.reach(mooring, after, "running") if waits else after, "running", "being resumed")
+
+
+def _told(session: Session, wanted: str, asked: str) -> int:
+    """Say that the session is where it is wanted, or over; else what it was asked to. The exit status."""
+    there = session.phase in (wanted, *following.EXIT)
+    click.echo(f"session {session.id} is {session.phase if there else asked}")
+    return following.EXIT.get(session.phase, 0)
 
 
 @command.command()

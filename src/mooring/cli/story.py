@@ -176,7 +176,8 @@ class Story:
             self._error = None
             return
         # The control plane and the runner both say where they are; what was passed is not said again.
-        if phase == self._phase or _ORDER.get(phase, 9) < _ORDER.get(self._phase, -1):
+        again = self._phase == "paused"
+        if phase == self._phase or (_ORDER.get(phase, 9) < _ORDER.get(self._phase, -1) and not again):
             return
         self._phase, self.now = phase, phase
         style = STYLES.get(phase, "") if phase in ("waiting", "paused") else "dim"

@@ -33,6 +33,16 @@ class Sessions(Collection[D, Session]):
         """It is no longer wanted; one that is over stays as it ended."""
         return self._act(identifier, "cancel", reason)
 
+    @Operation
+    def pause(self, identifier: str, *, reason: str | None = None) -> Flow[Session]:
+        """It is to lie still, with everything it did so far. Raises Clash (nothing of it runs)."""
+        return self._act(identifier, "pause", reason)
+
+    @Operation
+    def resume(self, identifier: str, *, reason: str | None = None) -> Flow[Session]:
+        """It goes on where it was paused. Raises Clash (it is not paused), Denied, Unfit (a grant is gone)."""
+        return self._act(identifier, "resume", reason)
+
     def _act(self, identifier: str, verb: str, reason: str | None) -> Flow[Session]:
         return told(self.shape, writing("POST", self.at(identifier, verb), reason=reason))
 

@@ -82,6 +82,9 @@ def _alive(phase: RunPhase, wanted: RunWanted, seen: Observed) -> Do:
         return Go(phase=RunPhase.STOPPING)
     if phase is RunPhase.STARTING and seen.state is State.RUNNING:
         return Go(phase=RunPhase.RUNNING)
+    if phase is RunPhase.STARTING:
+        # Half made: whoever was making it is gone, for a run has one step at a time.
+        return Ensure()
     return Wait()
 
 

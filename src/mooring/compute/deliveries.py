@@ -70,7 +70,10 @@ async def give(tx: Tx, run: Run, opened: Mapping[str, Secret]) -> bool:
 
 
 async def given(tx: Tx, run_id: str) -> list[tuple[Secret, str]]:
-    """The secrets a run got, each with the vault's word for the version it got. Raises Missing for one that is gone."""
+    """The secrets a run and those before it of its session got, each with the vault's word for the version it got.
+
+    Raises Missing for one that is gone.
+    """
     found = await store.deliveries_of(tx, run_id)
     return [(await ledger.read(tx, SYSTEM, SECRET, one.secret_id), one.vault_version) for one in found]
 

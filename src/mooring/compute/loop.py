@@ -12,11 +12,22 @@ import structlog
 from mooring.access.actor import SYSTEM
 from mooring.audit import ledger
 from mooring.base.db import Database, Tx
-from mooring.base.errors import Clash, MooringError, Unavailable, Unfit
+from mooring.base.errors import Clash, Missing, MooringError, Unavailable, Unfit
 from mooring.base.work import Applied, Loop, look_again
 from mooring.compute import deliveries, instances, runs, token
 from mooring.compute.decide import Clear, Ensure, Go, Stop, Wait, decide
-from mooring.compute.drivers.base import CanWatch, Driver, Leaves, Limits, Network, Observed, RunId, RunSpec, State
+from mooring.compute.drivers.base import (
+    CanWatch,
+    Driver,
+    Leaves,
+    Limits,
+    Network,
+    Observed,
+    Resumes,
+    RunId,
+    RunSpec,
+    State,
+)
 from mooring.compute.phases import TERMINAL, Report, Run, RunPhase
 from mooring.compute.store import runs as store
 from mooring.files import filesystems
@@ -35,6 +46,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
     # The version of a filesystem that is the workspace's lower layer.
     filesystem_version: str | None = None
+    # The ended run whose work it goes on with.
+    resumes: RunId | None = None
     limits: Limits = Limits()
     network: Network = Network.NONE
 
@@ -113,12 +126,12 @@ class Runs:
             network=declared.network,
         )
         try:
-            await driver.ensure(spec)
-        except (Unfit, Clash, Unavailable) as error:
+            await _begin(driver, spec, declared.resumes)
+        except (Missing, Unfit, Clash, Unavailable) as error:
             # It was asked for once and not made: never weaker than asked, never a silent second try.
             return _failed(run, error.reason)
         self._watch(driver, run.id)
-        return _go(run.id, RunPhase.RUNNING, None, None)
+        return _running(run.id, declared.resumes)
 
     async def _lower(self, run: Run, version_id: str | None) -> Path | None:
         """The files of a version, on this machine until the run is cleared away. Raises what stands in the way."""
@@ -158,6 +171,24 @@ class Runs:
             log.warning("cannot tell that a run ended; it will be looked at", run=run, reason=error.reason)
         finally:
             self.watched.discard(run)
+
+
+async def _begin(driver: Driver, spec: RunSpec, resumes: RunId | None) -> Observed:
+    if resumes is None:
+        return await driver.ensure(spec)
+    if not isinstance(driver, Resumes):
+        raise Unfit("the engine cannot go on with what an ended run left")
+    return await driver.resume(spec, resumes)
+
+
+def _running(run: RunId, resumed: RunId | None) -> Applied:
+    async def write(tx: Tx) -> None:
+        await runs.go(tx, run, RunPhase.RUNNING)
+        if resumed is not None:
+            # Nothing is left in it that anybody needs.
+            await runs.release(tx, resumed)
+
+    return Applied(write=write)
 
 
 async def _look(driver: Driver, run: RunId) -> Observed | None:

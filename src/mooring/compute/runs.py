@@ -80,6 +80,11 @@ async def stop(tx: Tx, actor: Actor, run_id: str) -> Run:
     return await ledger.change(tx, actor, RUN, run, {"wanted": RunWanted.STOPPED}, verb="stop")
 
 
+async def pause(tx: Tx, run_id: str) -> None:
+    """Have the runner end and leave everything where it is."""
+    await tell(tx, await ledger.read(tx, SYSTEM, RUN, run_id, lock=True), "pause", {})
+
+
 async def tell(tx: Tx, run: Run, kind: str, data: Mapping[str, object]) -> None:
     """Leave a command for the runner; it is waiting for one. `run` is locked."""
     await store.add_command(tx, run.id, kind, data)
@@ -125,6 +130,11 @@ async def assignment(tx: Tx, run_id: str) -> dict[str, Any]:
     return found
 
 
+async def place(tx: Tx, run_id: str) -> str:
+    """The data directory the run belongs to."""
+    return await store.place(tx, run_id)
+
+
 async def received(tx: Tx, run_id: str) -> None:
     """The run has its secrets."""
     await store.keep_received(tx, run_id)
@@ -154,6 +164,12 @@ async def reported(tx: Tx, run_id: str, report: Report) -> None:
     await store.keep_report(tx, run_id, report)
     await work.look_again(tx, LOOP, run_id)
     tx.hint("runs")
+
+
+async def release_all(tx: Tx, session_id: str) -> None:
+    """The same for every run of a session that is over."""
+    for run_id in await store.kept(tx, session_id):
+        await release(tx, run_id)
 
 
 async def release(tx: Tx, run_id: str) -> None:

@@ -75,13 +75,13 @@ class Depot:
                     raise Refused(Rule.FORMAT, says)
                 return await self._keep(made, given)
 
-    async def capture(self, base: FilesystemVersion, layers: Layers) -> Stored | None:
-        """Keep what a run left of a version; None when that is what the version was.
+    async def capture(self, parent: FilesystemVersion, layers: Layers) -> Stored | None:
+        """Keep what a run left; None when that is what the version before it was.
 
         Raises Refused, Damaged, Missing, Unavailable.
         """
         async with self.workshop.captured(layers) as made:
-            if f"sha256:{made.taken.packed.archive_sha256}" == base.archive_checksum:
+            if f"sha256:{made.taken.packed.archive_sha256}" == parent.archive_checksum:
                 return None
             return await self._keep(made, None)
 

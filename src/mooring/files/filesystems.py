@@ -148,21 +148,21 @@ async def finish(tx: Tx, filesystem_id: str, coming: Coming, stored: Stored) -> 
 
 
 async def captured(
-    tx: Tx, base: FilesystemVersion, stored: Stored, *, user_id: str | None, session_id: str
+    tx: Tx, parent: FilesystemVersion, stored: Stored, *, user_id: str | None, session_id: str
 ) -> tuple[FilesystemVersion, bool]:
-    """The version that a session made of `base`; and whether it is the current one now.
+    """The version that a session made after `parent`; and whether it is the current one now.
 
     Where the filesystem moved on meanwhile, it is kept as a version beside the current one. Raises Missing,
     Unavailable.
     """
-    before = await ledger.read(tx, SYSTEM, FILESYSTEM, base.filesystem_id, lock=True)
+    before = await ledger.read(tx, SYSTEM, FILESYSTEM, parent.filesystem_id, lock=True)
     if not await _name(tx, stored):
         raise Unavailable("what was captured was removed from the store meanwhile")
     actor = Actor(user_id=user_id, role=PlatformRole.ADMIN)
     number = await store.last_number(tx, before.id) + 1
-    origin = _Origin(source="session", parent_version_id=base.id, session_id=session_id)
+    origin = _Origin(source="session", parent_version_id=parent.id, session_id=session_id)
     made = await _version(tx, actor, before, origin, stored, number)
-    current = before.current_version_id == base.id and before.source is None
+    current = before.current_version_id == parent.id and before.source is None
     if current:
         await ledger.change(tx, actor, FILESYSTEM, before, {"current_version_id": made.id}, verb="capture")
     return made, current

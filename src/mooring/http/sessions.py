@@ -16,7 +16,7 @@ from mooring.http.resource import Resource, answer, routes, values_of
 from mooring.http.route import BYTES, EVENTS, Answer, Route
 from mooring.http.stream import last_number, sse
 from mooring.http.transcripts import Transcripts, shown, told
-from mooring.sessions import artifacts, sessions, transcript
+from mooring.sessions import artifacts, pauses, sessions, transcript
 from mooring.sessions.entities import Artifact, Session
 from mooring.wire import sessions as wire
 from mooring.wire.base import WholeQuery
@@ -74,6 +74,14 @@ async def _started(tx: Tx, call: Call, session_id: str) -> Session:
 
 async def _cancel(tx: Tx, call: Call) -> Session:
     return await sessions.cancel(tx, call.actor, call.path["id"])
+
+
+async def _pause(tx: Tx, call: Call) -> Session:
+    return await pauses.pause(tx, call.actor, call.path["id"])
+
+
+async def _resume(tx: Tx, call: Call) -> Session:
+    return await pauses.resume(tx, call.actor, call.path["id"])
 
 
 def _acting(act: Act) -> Callable[[Call], Awaitable[Answer]]:
@@ -183,6 +191,8 @@ ROUTES: list[Route] = [
         )
         for word, says, act in (
             ("start", "Start a session: everything it refers to is resolved now, for good", _start),
+            ("pause", "Have a session lie still, with everything it has done so far", _pause),
+            ("resume", "Go on with a session that is paused, by the same plan", _resume),
             ("cancel", "End a session; its run is stopped", _cancel),
             ("stop", "The same as cancel", _cancel),
         )

@@ -120,12 +120,14 @@ class Life:
         run.end_children(grace * _CHILDREN if hurry else grace)
         self._durations.setdefault("prepare", time.monotonic() - self._began)
         self._durations["tasks"] = time.monotonic() - self._began - self._durations["prepare"]
-        if reason:
+        if reason and outcome != "paused":
             run.transcript.emit("error", reason=reason)
         harvest_began = time.monotonic()
         commits, patch = [], None
         try:
-            commits, patch = self._harvest(assignment, grace * _HARVEST if hurry else HARVEST_SECONDS)
+            # What is paused goes on later with all of it, and takes it home at its end.
+            if outcome != "paused":
+                commits, patch = self._harvest(assignment, grace * _HARVEST if hurry else HARVEST_SECONDS)
         except Refused as refused:
             run.transcript.note(f"nothing more can be sent: {refused}")
         except Exception as error:  # noqa: BLE001 - what cannot be taken must not cost the report

@@ -48,6 +48,8 @@ class Run:
         self.last_message: str | None = None
         self.budget = Budget(assignment["limits"]["task_output_bytes"])
         self.stopped = False
+        # Of an assignment that was made by an older control plane nothing is said.
+        self.resumed = assignment.get("resumed")
         self._sender = sender
         self._commands: list[Command] = []
         self._began = began
@@ -101,10 +103,11 @@ class Run:
         refused = self._refused or self._sender.refused
         if refused:
             raise Over("failed", refused)
-        if self.processes.asked:
-            raise Over("cancelled", "the run was asked to end")
+        # First what it was told: whoever does not obey is asked to end, and it may have been told why.
         while self._commands:
             self._obey(self._commands.pop(0))
+        if self.processes.asked:
+            raise Over("cancelled", "the run was asked to end")
         now = time.monotonic()
         end, idle_end = self._end(), self._idle_end()
         if end is not None and now >= end:
@@ -137,7 +140,8 @@ class Run:
 
     def _end(self) -> float | None:
         seconds = self.assignment["timeout"]
-        return None if seconds is None else self._began + seconds
+        spent = self.resumed["seconds"] if self.resumed else 0.0
+        return None if seconds is None else self._began + seconds - spent
 
     def _idle_end(self) -> float | None:
         seconds = self.assignment["idle_timeout"]

@@ -66,9 +66,13 @@ class Tasks:
         self._conversations: dict[tuple[bytes, str], Conversation] = {}
         self._opened = False
         self._goes_on = False
+        resumed = run.resumed
+        self._done = {report["task"]: report for report in resumed["done"]} if resumed else {}
+        self._attempts = resumed["attempts"] if resumed else 0
 
     def all(self) -> str | None:
-        """Do them. Gives what failed, None when all succeeded. Raises Over; then, too, every task has its report."""
+        """Do them. Gives what failed, None when all succeeded. Raises Over; then every task has its report, unless the
+        run is to pause: what is not done then is done later."""
         failed: str | None = None
         over: Over | None = None
         for task in self._run.assignment["tasks"]:
@@ -76,8 +80,10 @@ class Tasks:
                 self._finish(task, "skipped", 0, 0.0)
                 continue
             try:
-                reason = self._one(task)
+                reason = self._before(task) if task["number"] in self._done else self._one(task)
             except Over as ending:
+                if ending.outcome == "paused":
+                    raise
                 over = ending
             else:
                 if reason:
@@ -89,13 +95,20 @@ class Tasks:
             self._converse()
         return failed
 
+    def _before(self, task: Task) -> str | None:
+        """What a task came to before the session was paused: None, or why it failed."""
+        report = self._done[task["number"]]
+        self._run.reports.append(report)
+        return None if report["outcome"] == "succeeded" else report["reason"] or report["outcome"]
+
     def _one(self, task: Task) -> str | None:
         run = self._run
         run.transcript.task = task["number"]
         run.budget = Budget(run.assignment["limits"]["task_output_bytes"])
         began = time.monotonic()
         deadline = None if task["timeout"] is None else began + task["timeout"]
-        attempt, failure, feedback = 0, Failed("it has no attempt"), None
+        attempt, failure, feedback = self._attempts, Failed("it has no attempt"), None
+        self._attempts = 0
         try:
             while attempt < max(1, task["max_attempts"]):
                 attempt += 1
@@ -112,6 +125,8 @@ class Tasks:
         except TaskTimeout:
             failure = Failed(f"it took longer than {task['timeout']:g} s")
         except Over as over:
+            if over.outcome == "paused":
+                raise
             self._finish(task, "failed", attempt, time.monotonic() - began, over.reason)
             raise
         self._finish(task, "failed", attempt, time.monotonic() - began, failure.reason, failure.exit_code)
@@ -165,16 +180,27 @@ class Tasks:
         run = self._run
         conversation = self._conversation(agent, run.place(task))
         text = task["prompt"] if feedback is None else _FEEDBACK.format(feedback)
-        if not self._opened and run.assignment["opening"]:
-            text = f"{run.assignment['opening']}\n\n{text}"
-        self._opened = True
-        said = [text]
+        said = [self._introduced(text)]
         while said:
             reason = conversation.prompt(said.pop(0), deadline)
             if reason:
                 raise Failed(reason)
             said += run.messages
             run.messages.clear()
+
+    def _introduced(self, text: str) -> str:
+        """A prompt, behind what the first one of the run begins with."""
+        parts = [] if self._opened else [self._run.assignment["opening"], self._so_far()]
+        self._opened = True
+        return "\n\n".join([*filter(None, parts), text])
+
+    def _so_far(self) -> str:
+        """What an agent has to know that was not there before the pause; nothing where there was none."""
+        if not self._run.resumed:
+            return ""
+        names = {task["number"]: task["name"] for task in self._run.assignment["tasks"]}
+        done = [f"- {names[number]}: {report['outcome']}" for number, report in self._done.items()]
+        return "\n".join([_RESUMED, *(done or ["- none yet"])])
 
     def _conversation(self, agent: Agent, place: str) -> Conversation:
         from .acp import Conversation  # noqa: PLC0415 - scripts need none of it
@@ -219,9 +245,13 @@ class Tasks:
             if run.messages and run.assignment["agent"]["runtime"] == "acp":
                 run.budget = Budget(run.assignment["limits"]["task_output_bytes"])
                 conversation = self._conversation(run.assignment["agent"], run.assignment["workdir"])
-                reason = conversation.prompt(run.messages.pop(0), None)
+                reason = conversation.prompt(self._introduced(run.messages.pop(0)), None)
                 if reason:
                     run.transcript.emit("error", reason=reason)
 
 
 _FEEDBACK = "The check of this task failed. Correct your work so that it passes. It said:\n\n{}"
+_RESUMED = (
+    "This work was paused and goes on now. Workspace and home are as they were left, also by a task that was "
+    "interrupted: look at what is there before you go on. Tasks that are done:"
+)

@@ -51,6 +51,24 @@ class Limits(TypedDict):
     artifacts: int
 
 
+class TaskReport(TypedDict):
+    task: int
+    outcome: TaskOutcome
+    attempts: int
+    exit_code: "int | None"
+    reason: "str | None"
+    seconds: float
+
+
+class Resumed(TypedDict):
+    """What an earlier run of the session came to before it was paused: `seconds` it had; the tasks that are done; the
+    `attempts` that the next one has used up."""
+
+    seconds: float
+    done: list[TaskReport]
+    attempts: int
+
+
 class Assignment(TypedDict):
     run: str
     kind: Literal["session", "command"]
@@ -72,18 +90,10 @@ class Assignment(TypedDict):
     permission_policy: Literal["ask", "allow", "deny"]
     limits: Limits
     command: "str | None"
+    resumed: "Resumed | None"
 
 
 class Command(TypedDict):
     number: int
     type: str
     data: dict[str, str]
-
-
-class TaskReport(TypedDict):
-    task: int
-    outcome: TaskOutcome
-    attempts: int
-    exit_code: "int | None"
-    reason: "str | None"
-    seconds: float

@@ -38,6 +38,9 @@ class Workspace:
         home = assignment["home"]
         for path in (home, assignment["workdir"], assignment["outputs"]):
             os.makedirs(path, exist_ok=True)
+        if assignment.get("resumed"):
+            # All of it is there, as an agent left it: nothing of ours is put where that may have made links.
+            return
         _write(f"{home}/.gitconfig", _IDENTITY)
         for repository in assignment["repositories"]:
             self._checkout(repository)

@@ -29,9 +29,9 @@ log = structlog.stdlib.get_logger("mooring.sessions")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
-    """What came of it: bytes in the store, to become a version of `base`; or why there is none."""
+    """What came of it: bytes in the store, to become a version after `parent`; or why there is none."""
 
-    base: FilesystemVersion | None = None
+    parent: FilesystemVersion | None = None
     stored: Stored | None = None
     reason: str | None = None
 
@@ -46,22 +46,26 @@ class Capture:
     depot: Depot
     delivery: Delivery
 
-    async def take(self, run: Run, asked: AskedFilesystem) -> Captured:
-        """What the run, whose processes are over, changed of its filesystem. May be repeated."""
+    async def take(self, run: Run, asked: AskedFilesystem, made: str | None) -> Captured:
+        """What the run, whose processes are over, left of its filesystem. May be repeated.
+
+        `made` is the version that the session made of it when it was paused.
+        """
         try:
-            return await self._take(run, asked)
+            return await self._take(run, asked, made or asked.version_id)
         except (MooringError, OSError) as error:
             reason = error.reason if isinstance(error, MooringError) else str(error)
             log.warning("not captured", run=run.id, reason=reason)
             return Captured(reason=f"what the session changed in its filesystem was not kept: {reason}")
 
-    async def _take(self, run: Run, asked: AskedFilesystem) -> Captured:
+    async def _take(self, run: Run, asked: AskedFilesystem, parent_id: str) -> Captured:
         driver = self.drivers.get(run.engine)
         upper = driver.changed(run.id) if isinstance(driver, Changes) else None
         if upper is None:
             raise Unfit(f"the engine {run.engine} leaves nothing that could be captured")
         async with self.database.reading() as tx:
             base = await filesystems.version_by_id(tx, asked.version_id)
+            parent = await filesystems.version_by_id(tx, parent_id)
             assignment = await runs.assignment(tx, run.id)
         found = await self.delivery.patterns(run)
         patterns = [Pattern(name=one.name, data=one.data.reveal()) for one in found]
@@ -71,7 +75,7 @@ class Capture:
                 layers = Layers(
                     lower=lower, upper=descriptor, base=manifest, left_out=_checkouts(assignment), patterns=patterns
                 )
-                return Captured(base=base, stored=await self.depot.capture(base, layers))
+                return Captured(parent=parent, stored=await self.depot.capture(parent, layers))
             finally:
                 os.close(descriptor)
 
@@ -81,18 +85,18 @@ async def keep(tx: Tx, session: Session, captured: Captured) -> str | None:
     if captured.reason is not None:
         await transcript.say(tx, session.id, "error", {"reason": captured.reason})
         return None
-    if captured.stored is None or captured.base is None:
-        await _say(tx, session, "the session changed nothing in its filesystem")
+    if captured.stored is None or captured.parent is None:
+        since = " since it was paused" if session.output_filesystem_version_id else ""
+        await _say(tx, session, f"the session changed nothing in its filesystem{since}")
         return None
     made, current = await filesystems.captured(
-        tx, captured.base, captured.stored, user_id=session.created_by_user_id, session_id=session.id
+        tx, captured.parent, captured.stored, user_id=session.created_by_user_id, session_id=session.id
     )
     if current:
         await _say(tx, session, f"what the session changed is version {made.number} of its filesystem ({made.id})")
     else:
-        says = (
-            f"the filesystem moved on from {captured.base.id} while the session ran: version {made.number} ({made.id})"
-        )
+        before, number = captured.parent.id, made.number
+        says = f"the filesystem moved on from {before} while the session ran: version {number} ({made.id})"
         await transcript.say(
             tx, session.id, "error", {"reason": f"{says} holds what it changed, beside the current one"}
         )

@@ -1,8 +1,8 @@
 """Sessions, their tasks and transcripts, and the phases they may go through. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 
@@ -29,7 +29,7 @@ NEXT: Mapping[SessionPhase, frozenset[SessionPhase]] = {
     _S.PREPARING: frozenset({_S.RUNNING, _S.FAILED, _S.CANCELLED}),
     _S.RUNNING: frozenset({_S.WAITING, _S.PAUSING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
     _S.WAITING: frozenset({_S.RUNNING, _S.PAUSING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
-    _S.PAUSING: frozenset({_S.PAUSED, _S.FAILED, _S.CANCELLED}),
+    _S.PAUSING: frozenset({_S.PAUSED, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
     _S.PAUSED: frozenset({_S.PREPARING, _S.CANCELLED}),
     _S.COMPLETED: frozenset(),
     _S.FAILED: frozenset(),
@@ -65,8 +65,8 @@ class TaskPhase(StrEnum):
 _T = TaskPhase
 TASK_NEXT: Mapping[TaskPhase, frozenset[TaskPhase]] = {
     _T.PENDING: frozenset({_T.RUNNING, _T.SKIPPED}),
-    _T.RUNNING: frozenset({_T.CHECKING, _T.SUCCEEDED, _T.FAILED, _T.SKIPPED}),
-    _T.CHECKING: frozenset({_T.RUNNING, _T.SUCCEEDED, _T.FAILED}),
+    _T.RUNNING: frozenset({_T.CHECKING, _T.SUCCEEDED, _T.FAILED, _T.SKIPPED, _T.PENDING}),
+    _T.CHECKING: frozenset({_T.RUNNING, _T.SUCCEEDED, _T.FAILED, _T.PENDING}),
     _T.SUCCEEDED: frozenset(),
     _T.FAILED: frozenset(),
     _T.SKIPPED: frozenset(),
@@ -118,6 +118,22 @@ class SessionTask:
     reason: str | None
     started_at: datetime | None
     ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """One pause of a session: when its run was told, had ended with everything kept, and another went on with that."""
+
+    run_id: str
+    asked_at: datetime
+    paused_at: datetime | None
+    resumed_at: datetime | None
+
+
+def time_paused(pauses: Sequence[Pause]) -> timedelta:
+    """How long the session lay still, as far as it went on since."""
+    over = [(one.paused_at, one.resumed_at) for one in pauses]
+    return sum((end - begin for begin, end in over if begin and end), timedelta())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

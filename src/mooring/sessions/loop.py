@@ -17,14 +17,13 @@ from mooring.base.git import Mirrors
 from mooring.base.work import Applied, Loop
 from mooring.compute import deliveries, runs
 from mooring.compute.drivers.base import Driver, Leaves
-from mooring.compute.phases import TERMINAL as RUN_TERMINAL
 from mooring.compute.phases import Report, Run
 from mooring.secrets.errors import VaultAway, VaultRefuses
 from mooring.secrets.live import Vaults
-from mooring.sessions import sessions, transcript
+from mooring.sessions import pauses, sessions, transcript
 from mooring.sessions.capture import Capture, Captured, keep
 from mooring.sessions.credentials import Credentials
-from mooring.sessions.decide import Go, Prepare, StopRun, Wait, decide
+from mooring.sessions.decide import Go, Prepare, StopRun, Times, Wait, decide
 from mooring.sessions.entities import TERMINAL, Said, Session, SessionPhase
 from mooring.sessions.plan import Bounds, Request, assignment
 from mooring.sessions.prepare import Prepared, prepare
@@ -35,6 +34,7 @@ log = structlog.stdlib.get_logger("mooring.sessions")
 _BATCH = 500
 _VAULT_AGAIN = timedelta(seconds=2)
 _LONGEST_LINE = 4 << 20
+_SLOWEST_END = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,12 @@ class Sessions:
             request = await store.request(tx, identifier)
             run = await runs.of_session(tx, identifier)
             report = await runs.report_of(tx, run.id) if run else None
+            known = await store.pauses(tx, identifier)
         assert request is not None, "a session that was started has a request"
-        match decide(session, run, report, timeout=request.timeout, now=self.clock.now()):
+        times = Times(now=self.clock.now(), timeout=request.timeout, patience=self._patience, pauses=known)
+        match decide(session, run, report, times):
+            case Go(phase=SessionPhase.PAUSING):
+                return _pause(session, run)
             case Go(phase=phase, reason=reason):
                 return await self._go(session, run, report, phase, reason, request)
             case Prepare():
@@ -75,6 +79,11 @@ class Sessions:
                 return _stop(session, run, reason)
             case Wait(longest=longest):
                 return Applied(again=longest)
+
+    @property
+    def _patience(self) -> timedelta:
+        """More than a runner takes at most: its children's grace, their end, what it has left to send."""
+        return 2 * timedelta(seconds=self.bounds.grace) + _SLOWEST_END
 
     async def _prepare(self, session: Session, request: Request) -> Applied:
         credentials = Credentials(
@@ -130,20 +139,20 @@ class Sessions:
         reason: str | None,
         request: Request,
     ) -> Applied:
-        over = phase in TERMINAL
         captured: Captured | None = None
-        if over and run is not None:
+        if run is not None and (phase in TERMINAL or phase is SessionPhase.PAUSED):
             await self._take_leftovers(session.id, run)
             asked = request.instance.filesystem
             if request.capture and asked is not None and run.started_at is not None:
-                captured = await self.capture.take(run, asked)
+                captured = await self.capture.take(run, asked, session.output_filesystem_version_id)
 
         async def write(tx: Tx) -> None:
             output = None if captured is None else await keep(tx, session, captured)
-            result = _result(report) if over else None
-            await sessions.go(tx, session.id, phase, reason=reason, result=result, output=output)
-            if over and run is not None and run.phase in RUN_TERMINAL:
-                await runs.release(tx, run.id)
+            if phase is SessionPhase.PAUSED:
+                await pauses.lie_still(tx, session.id, output=output)
+            else:
+                result = _result(report) if phase in TERMINAL else None
+                await sessions.go(tx, session.id, phase, reason=reason, result=result, output=output)
 
         return Applied(write=write)
 
@@ -160,6 +169,11 @@ class Sessions:
                 except Unfit as error:
                     log.warning("the rest of the spool is not kept", run=run.id, reason=error.reason)
                     return
+
+
+def _pause(session: Session, run: Run | None) -> Applied:
+    assert run is not None, "only a run can be told to pause"
+    return Applied(write=lambda tx: pauses.begin(tx, session.id, run.id))
 
 
 def _stop(session: Session, run: Run | None, reason: str | None) -> Applied:

@@ -6,6 +6,7 @@ the runner gets it (docs/link.md).
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ import msgspec
 from mooring.base.errors import Unfit
 from mooring.base.giturl import GitSource, parse
 from mooring.compute.entities import Exposed
+from mooring.sessions.entities import SessionTask
 
 ACP_COMMANDS = {
     "opencode": ("opencode", "acp"),
@@ -265,7 +267,28 @@ def assignment(plan: Plan, session_id: str, bounds: Bounds) -> dict[str, object]
             "artifacts": bounds.artifacts,
         },
         "command": None,
+        "resumed": None,
     }  # fmt: skip
+
+
+def going_on(before: Mapping[str, Any], tasks: Sequence[SessionTask], seconds: float) -> dict[str, Any]:
+    """The assignment of a run that goes on where an earlier one lay still: with these tasks, after so many seconds."""
+    done = [_done(task) for task in tasks if task.ended_at is not None]
+    attempts = next((task.attempts for task in tasks if task.ended_at is None), 0)
+    return {**before, "resumed": {"seconds": seconds, "done": done, "attempts": attempts}}
+
+
+def _done(task: SessionTask) -> dict[str, object]:
+    """A task that is over, as a runner reports it."""
+    began, ended = task.started_at, task.ended_at
+    return {
+        "task": task.number,
+        "outcome": task.phase,
+        "attempts": task.attempts,
+        "exit_code": task.exit_code,
+        "reason": task.reason,
+        "seconds": (ended - began).total_seconds() if began and ended else 0.0,
+    }
 
 
 def _beside(plan: Plan, taken: set[str]) -> list[str | None]:

@@ -11,6 +11,7 @@ from mooring.base import work
 from mooring.base.db import Tx
 from mooring.base.errors import Clash
 from mooring.catalog.kinds import WORKFLOW
+from mooring.compute import runs
 from mooring.sessions import plan as plans
 from mooring.sessions import transcript
 from mooring.sessions.entities import EDITABLE, NEXT, TERMINAL, Session, SessionPhase, SessionTask, SessionWanted
@@ -22,6 +23,8 @@ from mooring.sessions.store import transcript as transcript_store
 
 LOOP: LiteralString = "sessions"
 SESSIONS = Verbs(kind=SESSION)
+# Nothing runs then: who ends it there has ended it.
+_AT_REST = frozenset({SessionPhase.CREATED, SessionPhase.PAUSED})
 
 _NEW: Mapping[str, object] = {
     "phase": SessionPhase.CREATED,
@@ -41,7 +44,7 @@ async def create(tx: Tx, actor: Actor, values: Mapping[str, object]) -> Session:
     """A new session, still editable. Raises Denied, Unfit."""
     session = await SESSIONS.create(tx, actor, {**values, "name": await _name(tx, actor, values), **_NEW})
     await transcript_store.make_cursor(tx, session.id)
-    await _say_phase(tx, session)
+    await say_phase(tx, session)
     return session
 
 
@@ -82,7 +85,7 @@ async def start(tx: Tx, actor: Actor, session_id: str, *, longest: float) -> Ses
     await store.make_tasks(tx, session.id, [task.name for task in request.tasks])
     changes = {"phase": SessionPhase.PENDING, "started_at": datetime.now(UTC)}
     started = await ledger.change(tx, actor, SESSIONS.kind, session, changes, verb="start")
-    await _say_phase(tx, started)
+    await say_phase(tx, started)
     return started
 
 
@@ -93,12 +96,12 @@ async def cancel(tx: Tx, actor: Actor, session_id: str) -> Session:
     if session.phase in TERMINAL or session.wanted is SessionWanted.CANCEL:
         return session
     changes: dict[str, object] = {"wanted": SessionWanted.CANCEL}
-    if session.phase is SessionPhase.CREATED:
+    if session.phase in _AT_REST:
         changes |= {"phase": SessionPhase.CANCELLED, "ended_at": datetime.now(UTC)}
     changed = await ledger.change(tx, actor, SESSIONS.kind, session, changes, verb="cancel")
     await work.look_again(tx, LOOP, session.id)
     if changed.phase is not session.phase:
-        await _say_phase(tx, changed)
+        await _over(tx, changed)
     return changed
 
 
@@ -131,22 +134,25 @@ async def go(
     result: object | None = None,
     output: str | None = None,
 ) -> Session:
-    """The session in its next phase; at its end with what it came to, and the version it made of its filesystem.
+    """The session in its next phase; at its end with what it came to. `output` is a version it made of its filesystem.
 
-    Raises Clash when that does not follow from the one it is in.
+    Raises Clash when that does not follow from the one it is in, or it was cancelled meanwhile and would lie still.
     """
     session = await ledger.read(tx, SYSTEM, SESSIONS.kind, session_id, lock=True)
     if phase not in NEXT[session.phase]:
         raise Clash(f"a session does not go from {session.phase} to {phase}", session=session_id)
+    if phase is SessionPhase.PAUSED and session.wanted is SessionWanted.CANCEL:
+        raise Clash("the session was cancelled meanwhile", session=session_id)
     changes: dict[str, object] = {"phase": phase}
+    if output is not None:
+        changes["output_filesystem_version_id"] = output
     if phase in TERMINAL:
-        now = datetime.now(UTC)
-        changes |= {"ended_at": now, "reason": reason, "result": result, "output_filesystem_version_id": output}
-        await transcript_store.skip_rest(tx, session_id, now)
+        changes |= {"ended_at": datetime.now(UTC), "reason": reason, "result": result}
     changed = await ledger.change(tx, SYSTEM, SESSIONS.kind, session, changes, verb="phase")
     if phase in TERMINAL:
-        await work.forget(tx, LOOP, session_id)
-    await _say_phase(tx, changed)
+        await _over(tx, changed)
+    else:
+        await say_phase(tx, changed)
     return changed
 
 
@@ -156,7 +162,17 @@ async def keep_reason(tx: Tx, session_id: str, reason: str) -> None:
     await ledger.change(tx, SYSTEM, SESSIONS.kind, session, {"reason": reason}, verb="phase")
 
 
-async def _say_phase(tx: Tx, session: Session) -> None:
+async def _over(tx: Tx, session: Session) -> None:
+    """Nothing more is done for it, and nothing its runs left is needed."""
+    assert session.ended_at is not None, "it is over"
+    await transcript_store.skip_rest(tx, session.id, session.ended_at)
+    await runs.release_all(tx, session.id)
+    await work.forget(tx, LOOP, session.id)
+    await say_phase(tx, session)
+
+
+async def say_phase(tx: Tx, session: Session) -> None:
+    """Tell the transcript where the session is."""
     said: dict[str, object] = {"phase": session.phase}
     if session.reason is not None:
         said["reason"] = session.reason

@@ -177,6 +177,30 @@ async def test_cancelling_says_so_and_is_recorded(moor: Moor, session: str) -> N
     assert [(event["resource_id"], event["reason"]) for event in events] == [(session, "enough")]
 
 
+async def test_pausing_and_resuming_say_so_and_wait_if_asked(moor: Moor, session: str, served: Served) -> None:
+    refused = await moor("session", "pause", session)
+    assert (refused.status, "the session is pending; only one that is running" in refused.err) == (7, True)
+    await go(served.app, session, *RUNNING)
+    said = await moor("session", "pause", session, "--reason", "lunch")
+    assert (said.status, said.out) == (0, f"session {session} is being paused\n")
+    waiting = asyncio.create_task(moor("session", "pause", session, "--wait"))
+    await go(served.app, session, SessionPhase.PAUSING, SessionPhase.PAUSED)
+    said = await waiting
+    assert (said.status, said.out) == (0, f"session {session} is paused\n")
+    shown = await moor("session", "show", session)
+    assert f"  go on        moor session resume {session}" in shown.lines
+    events = json.loads((await moor("audit", "log", "--action", "session.pause", "-o", "json")).out)
+    assert [event["reason"] for event in events] == ["lunch"]
+
+
+async def test_a_follower_sees_a_pause_and_what_comes_after(moor: Moor, session: str, served: Served) -> None:
+    await go(served.app, session, *RUNNING, SessionPhase.PAUSING, SessionPhase.PAUSED, *RUNNING, SessionPhase.COMPLETED)
+    followed = await moor("session", "follow", session)
+    assert followed.status == 0
+    told = [line.split()[1] for line in followed.lines if line.startswith("·")]
+    assert told == ["created", "pending", "preparing", "running", "pausing", "paused", "preparing", "running"]
+
+
 PATCH = b"""diff --git a/a.py b/a.py
 index 1..2 100644
 --- a/a.py

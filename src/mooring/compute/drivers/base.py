@@ -137,6 +137,16 @@ class Changes(Protocol):
 
 
 @runtime_checkable
+class Resumes(Protocol):
+    """An engine where a new run can go on with what an ended one left. Until that one is removed it is kept."""
+
+    async def resume(self, spec: RunSpec, ended: RunId) -> Observed:
+        """As `ensure`, and the run finds workspace, home and outputs as `ended` left them. Raises Missing where they
+        are gone; then nothing is started."""
+        ...
+
+
+@runtime_checkable
 class Leaves(Protocol):
     """An engine whose runs leave what they said where this process can read it, also when nobody listened."""
 

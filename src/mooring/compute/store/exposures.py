@@ -117,7 +117,10 @@ class Delivered:
 
 
 async def deliveries_of(tx: Tx, run_id: str) -> list[Delivered]:
-    """What the run got."""
+    """What the run got, and the runs before it whose work it went on with."""
     return await tx.rows(
-        Delivered, "SELECT secret_id, vault_version FROM secret_deliveries WHERE run_id = $1 ORDER BY 1", run_id
+        Delivered,
+        "SELECT DISTINCT secret_id, vault_version FROM secret_deliveries WHERE run_id = $1 OR run_id IN "
+        "(SELECT r.id FROM runs it JOIN runs r ON r.session_id = it.session_id WHERE it.id = $1) ORDER BY 1, 2",
+        run_id,
     )

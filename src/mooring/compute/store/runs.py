@@ -44,6 +44,23 @@ async def keep_released(tx: Tx, run_id: str) -> None:
     await tx.run("UPDATE run_links SET released_at = now() WHERE run_id = $1", run_id)
 
 
+async def kept(tx: Tx, session_id: str) -> list[str]:
+    """The runs of a session that are over and may not be cleared away yet."""
+    return await tx.values(
+        str,
+        "SELECT runs.id FROM runs JOIN run_links ON run_links.run_id = runs.id WHERE runs.session_id = $1 "
+        "AND runs.ended_at IS NOT NULL AND run_links.released_at IS NULL ORDER BY runs.id",
+        session_id,
+    )
+
+
+async def place(tx: Tx, run_id: str) -> str:
+    """The data directory that a run belongs to."""
+    found = await tx.value(str, "SELECT place FROM run_links WHERE run_id = $1", run_id)
+    assert found is not None, "a run has a link"
+    return found
+
+
 async def keep_cleared(tx: Tx, run_id: str) -> None:
     await tx.run("UPDATE run_links SET cleared_at = now() WHERE run_id = $1", run_id)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mooring.base.db import Tx
-from mooring.sessions.entities import Artifact, SessionTask
+from mooring.sessions.entities import Artifact, Pause, SessionTask
 from mooring.sessions.plan import Plan, Request
 
 ACTIVE = """
@@ -45,6 +45,32 @@ async def request(tx: Tx, session_id: str) -> Request | None:
 
 async def plan(tx: Tx, session_id: str) -> dict[str, Any] | None:
     return await tx.value(dict[str, Any], "SELECT plan FROM session_plans WHERE session_id = $1", session_id)
+
+
+async def ask_to_pause(tx: Tx, session_id: str, run_id: str) -> None:
+    await tx.run("INSERT INTO session_pauses (session_id, run_id) VALUES ($1, $2)", session_id, run_id)
+
+
+async def keep_paused(tx: Tx, session_id: str) -> None:
+    """What was asked to pause has ended with everything kept."""
+    await tx.run("UPDATE session_pauses SET paused_at = now() WHERE session_id = $1 AND paused_at IS NULL", session_id)
+
+
+async def keep_resumed(tx: Tx, session_id: str) -> None:
+    await tx.run(
+        "UPDATE session_pauses SET resumed_at = now() "
+        "WHERE session_id = $1 AND paused_at IS NOT NULL AND resumed_at IS NULL",
+        session_id,
+    )
+
+
+async def pauses(tx: Tx, session_id: str) -> list[Pause]:
+    """The pauses of a session, in order."""
+    return await tx.rows(
+        Pause,
+        "SELECT run_id, asked_at, paused_at, resumed_at FROM session_pauses WHERE session_id = $1 ORDER BY asked_at",
+        session_id,
+    )
 
 
 async def make_tasks(tx: Tx, session_id: str, names: Sequence[str]) -> None:

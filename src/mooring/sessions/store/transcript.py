@@ -93,7 +93,8 @@ async def head(tx: Tx, session_id: str) -> Head | None:
 
 async def start_task(tx: Tx, session_id: str, number: int, attempt: int, at: datetime) -> None:
     await tx.run(
-        "UPDATE session_tasks SET phase = 'running', attempts = $3, started_at = coalesce(started_at, $4) "
+        "UPDATE session_tasks SET phase = 'running', attempts = $3, "
+        "started_at = CASE phase WHEN 'pending' THEN $4 ELSE started_at END "
         "WHERE session_id = $1 AND number = $2 AND phase IN ('pending', 'running', 'checking')",
         session_id,
         number,
@@ -129,6 +130,15 @@ async def end_task(tx: Tx, session_id: str, end: TaskEnd) -> None:
         end.exit_code,
         end.reason,
         end.at,
+    )
+
+
+async def reopen(tx: Tx, session_id: str) -> None:
+    """What a pause interrupted has yet to be done, and the attempt does not count."""
+    await tx.run(
+        "UPDATE session_tasks SET phase = 'pending', attempts = greatest(attempts - 1, 0) "
+        "WHERE session_id = $1 AND phase IN ('running', 'checking')",
+        session_id,
     )
 
 

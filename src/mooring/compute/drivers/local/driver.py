@@ -3,7 +3,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from mooring.base.errors import Clash, Unavailable
+from mooring.base.errors import Clash, Missing, Unavailable
 from mooring.compute.drivers.base import Capabilities, Limits, Observed, RunId, RunSpec, State
 from mooring.compute.drivers.local import cgroups, ending, processes
 from mooring.compute.drivers.local.engine import Engine, open_engine
@@ -31,6 +31,12 @@ class LocalDriver:
         return (await self._ready()).capabilities()
 
     async def ensure(self, spec: RunSpec) -> Observed:
+        return await self._begin(spec, None)
+
+    async def resume(self, spec: RunSpec, ended: RunId) -> Observed:
+        return await self._begin(spec, place_of(self._settings.root, ended))
+
+    async def _begin(self, spec: RunSpec, ended: Place | None) -> Observed:
         engine = await self._ready()
         able = engine.capabilities()
         fits(spec, able)
@@ -40,7 +46,7 @@ class LocalDriver:
         seen = look(place)
         if seen is None or not seen.started:
             async with self._starts:
-                await asyncio.to_thread(prepare, engine, place, spec)
+                await self._prepare(engine, place, spec, ended)
                 self._same(place, spec)
                 if await asyncio.to_thread(claim_start, place):
                     await self._launch(engine, place, spec, limits)
@@ -106,6 +112,15 @@ class LocalDriver:
                 await prove(engine)
                 self._engine = engine
             return self._engine
+
+    @staticmethod
+    async def _prepare(engine: Engine, place: Place, spec: RunSpec, ended: Place | None) -> None:
+        try:
+            await asyncio.to_thread(prepare, engine, place, spec, ended)
+        except Missing:
+            # Nothing can begin there any more, so it can be removed.
+            await ending.stop(engine, place, timedelta(0))
+            raise
 
     @staticmethod
     async def _launch(engine: Engine, place: Place, spec: RunSpec, limits: Limits) -> None:

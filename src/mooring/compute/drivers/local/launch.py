@@ -6,16 +6,17 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mooring.base.errors import Unavailable, Unfit
+from mooring.base.errors import Missing, Unavailable, Unfit
 from mooring.compute.drivers.base import Limits, RunSpec
 from mooring.compute.drivers.local import cgroups, processes
 from mooring.compute.drivers.local.engine import Engine
-from mooring.compute.drivers.local.place import DESCRIBED, GIVEN, Place, read_tail, write_once
+from mooring.compute.drivers.local.place import DESCRIBED, GIVEN, TAKEN_OVER, Place, read_tail, write_once
 from mooring.compute.drivers.local.recipe import command
 from mooring.compute.drivers.local.state import Entry, identity_json, spec_hash
 
@@ -26,15 +27,40 @@ DRAFT = ".draft-"
 _TOKEN_BYTES = 4096
 
 
-def prepare(engine: Engine, place: Place, spec: RunSpec) -> None:
-    """Make the run's directory with everything in it, at once; when it is there already, nothing changes."""
+def prepare(engine: Engine, place: Place, spec: RunSpec, ended: Place | None = None) -> None:
+    """Make the run's directory with everything in it, at once; when it is there already, nothing changes.
+
+    What it takes over from `ended` comes after. Raises Missing when that is gone.
+    """
+    _make(engine, place, spec, [name for name in GIVEN if ended is None or name not in TAKEN_OVER])
+    if ended is not None:
+        _take_over(place, ended)
+
+
+def _take_over(place: Place, ended: Place) -> None:
+    """Move each directory, as it is, from the one run to the other; what was moved before is where it belongs.
+
+    Nothing in them is looked at: the ended run wrote it.
+    """
+    for name in TAKEN_OVER:
+        theirs, ours = ended.path / name, place.path / name
+        if ours.exists():
+            continue
+        if not theirs.is_dir():
+            raise Missing(f"what {ended.name} left in its {name} is not here any more", directory=str(theirs))
+        # A run that closed the directory to itself could not begin there again.
+        theirs.chmod(stat.S_IMODE(theirs.stat().st_mode) | stat.S_IRWXU)
+        theirs.rename(ours)
+
+
+def _make(engine: Engine, place: Place, spec: RunSpec, given: Sequence[str]) -> None:
     if place.path.exists():
         return
     me = processes.identity_of_self()
     draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{me.pid}-{me.start}-", dir=engine.settings.root))
     draft.chmod(0o711)
     user = engine.settings.user
-    for name in GIVEN:
+    for name in given:
         (draft / name).mkdir(mode=0o700)
         user.own(draft / name)
     for name in (*DESCRIBED, "log"):

@@ -24,6 +24,8 @@ _HEX = re.compile(r"(?:[0-9a-f]{2}){1,100}")
 
 # Made for every run and given to the run user.
 GIVEN = ("shim", "workspace", "home", "outputs", "work", "merged")
+# Of these, what a run that goes on with another's work takes over from it.
+TAKEN_OVER = ("workspace", "home", "outputs")
 # Files the run gets as descriptors, in the order of their numbers from 4 on.
 DESCRIBED = ("spool", "marker", "report")
 
