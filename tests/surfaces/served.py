@@ -84,7 +84,7 @@ async def watching(
 
 @contextlib.asynccontextmanager
 async def numbers(asker: Asker, url: str, path: str, *, last: int | None = None) -> AsyncGenerator[AsyncGenerator[int]]:
-    """The numbers alone, read from a bare socket: for many watchers and changes."""
+    """The numbers alone, read from a bare socket: for many watchers and changes. Raises OSError (no server there)."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     asked = f"GET {BASE}{path} HTTP/1.1\r\nHost: mooring\r\nAuthorization: Bearer {asker.token}\r\n"
@@ -92,14 +92,23 @@ async def numbers(asker: Asker, url: str, path: str, *, last: int | None = None)
     writer.write(f"{asked}\r\n".encode())
 
     async def met() -> AsyncGenerator[int]:
-        number = 0
+        number, told, whole = 0, False, False
         async for line in reader:
             if line.startswith(b"id: "):
                 number = int(line[4:])
-            elif line.startswith(b"event: ") and line != b"event: reset\n":
+            elif line.startswith(b"data: "):
+                whole = told
+            elif line.startswith(b"event: "):
+                told = line != b"event: reset\n"
+            elif whole and line == b"\n":
+                whole = False
                 yield number
 
-    assert b" 200 " in await reader.readline()
+    said = await reader.readline()
+    if not said:
+        writer.transport.abort()
+        raise ConnectionResetError
+    assert b" 200 " in said
     found = met()
     try:
         yield found
