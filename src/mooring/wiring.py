@@ -16,7 +16,7 @@ from mooring.base.errors import Clash, Unavailable, Unfit
 from mooring.base.git import GitLimits, Mirrors
 from mooring.base.hidden import Hidden
 from mooring.base.hints import Hints
-from mooring.base.migrate import migrate, shipped
+from mooring.base.migrate import current, migrate, shipped
 from mooring.base.postgres import EmbeddedPostgres
 from mooring.base.shared_key import shared_key
 from mooring.base.unprivileged import process_user
@@ -44,6 +44,8 @@ from mooring.secrets.vaults.openbao import OpenBaoSettings, OpenBaoVault
 from mooring.settings import Settings
 
 _KEY_BYTES = 32
+# What is on its way into the blob directory is written to all the while.
+_LONGEST_PUT = timedelta(minutes=10)
 
 
 @contextlib.contextmanager
@@ -79,7 +81,10 @@ def embedded(settings: Settings) -> EmbeddedPostgres:
 
 @contextlib.asynccontextmanager
 async def database_of(settings: Settings, *, migrated: bool) -> AsyncGenerator[Database]:
-    """The database, brought to the current schema where asked; the embedded one is started, and stopped at the end."""
+    """The database, brought to the current schema where asked; the embedded one is started, and stopped at the end.
+
+    Raises Unavailable: it does not answer, or is at another schema.
+    """
     server = embedded(settings) if settings.database_url is None else None
     if server is not None:
         await server.start()
@@ -87,9 +92,11 @@ async def database_of(settings: Settings, *, migrated: bool) -> AsyncGenerator[D
         url = settings.database_url or embedded(settings).url()
         owner_url = settings.database_owner_url or (server.url("mooring_owner") if server else url)
         if migrated:
-            await _migrate(owner_url, application="mooring" if server else None)
+            await _migrate(owner_url, application="mooring" if server else await _role(url))
         database = await connect(url, hints=Hints())
         try:
+            if not migrated:
+                await _check_schema(database)
             yield database
         finally:
             await database.close()
@@ -98,12 +105,33 @@ async def database_of(settings: Settings, *, migrated: bool) -> AsyncGenerator[D
             server.stop()
 
 
+async def _role(url: str) -> str | None:
+    """Whom the database knows us as there."""
+    database = await connect(url, hints=Hints(), most=1)
+    try:
+        return await _known_as(database)
+    finally:
+        await database.close()
+
+
+async def _known_as(database: Database) -> str | None:
+    async with database.reading() as tx:
+        return await tx.value(str, "SELECT current_user::text")
+
+
 async def _migrate(url: str, *, application: str | None) -> None:
     owner = await connect(url, hints=Hints(), most=1)
     try:
-        await migrate(owner, migrations=shipped(), application=application)
+        apart = application != await _known_as(owner)
+        await migrate(owner, migrations=shipped(), application=application if apart else None)
     finally:
         await owner.close()
+
+
+async def _check_schema(database: Database) -> None:
+    async with database.reading() as tx:
+        if not await current(tx, shipped()):
+            raise Unavailable("the database is not at the schema of this version; run `moor migrate`")
 
 
 @contextlib.asynccontextmanager
@@ -201,7 +229,8 @@ def blobs_of(settings: Settings, *, works: bool) -> BlobStore:
         return bucket_of(settings, settings.s3_bucket)
     store = in_directory(settings.data / "blobs")
     if works:
-        store.sweep(older=timedelta(0))
+        # With the embedded database nobody else is here; else somebody may just be serving an upload.
+        store.sweep(older=timedelta(0) if settings.database_url is None else _LONGEST_PUT)
     return store
 
 
@@ -292,11 +321,16 @@ def _git_limits(settings: Settings) -> GitLimits:
 
 def _key(path: Path) -> bytes:
     """A key of our own, made once, readable by us alone."""
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    if not path.exists():
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(secrets.token_bytes(_KEY_BYTES))
             os.fsync(file.fileno())
+        # A link is made whole or not at all, and never over another: of two who begin at once, one's key counts.
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
     key = path.read_bytes()
     if len(key) != _KEY_BYTES:
         raise Unavailable(

@@ -143,6 +143,50 @@ def elsewhere(directory: Path) -> Generator[str]:
     rmtree(place)
 
 
+def apart(directory: Path, url: str, **settings: str) -> Plane:
+    """A data directory of its own, on a database elsewhere."""
+    return Plane(Path(tempfile.mkdtemp(prefix="apart-", dir=directory)), {"database_url": url, **settings})
+
+
+def test_a_database_that_was_not_migrated_is_named_with_the_fix(directory: Path, elsewhere: str) -> None:
+    refused = moor(apart(directory, elsewhere), "work")
+    assert (refused.returncode, "`moor migrate`" in refused.stderr) == (8, True)
+
+
+def test_who_owns_the_tables_may_be_another_than_who_writes_the_rows(directory: Path, elsewhere: str) -> None:
+    writer = elsewhere.replace("//mooring_owner@", "//mooring@")
+    plane = apart(directory, writer, database_owner_url=elsewhere)
+    assert moor(plane, "migrate").returncode == 0
+    with started(plane, "serve", "--listen", "127.0.0.1:0") as said:
+        token = (plane.data / "keys" / "admin.token").read_text(encoding="utf-8").strip()
+        with httpx.Client(base_url=said.split()[-1] + BASE, headers={"Authorization": f"Bearer {token}"}) as plane.http:
+            plane.call("POST", "/skills", {"name": "a"})
+            assert plane.call("GET", "/resource_events?resource_type=skill")["total"] == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+@pytest.mark.parametrize(
+    ("shared", "says"),
+    [
+        ({"blobs"}, "MOORING_AUDIT_KEY_FILE"),
+        ({"keys/audit.key"}, "MOORING_S3_BUCKET"),
+    ],
+)
+def test_a_process_that_does_not_share_what_all_must_does_not_begin(
+    directory: Path, elsewhere: str, command: str, shared: set[str], says: str
+) -> None:
+    first = apart(directory, elsewhere)
+    assert moor(first, "migrate").returncode == 0
+    with started(first, "serve", "--listen", "127.0.0.1:0"):
+        second = apart(directory, elsewhere)
+        for name in shared:
+            (second.data / name).parent.mkdir(exist_ok=True, mode=0o700)
+            (second.data / name).symlink_to(first.data / name)
+        refused = moor(second, command)
+        assert refused.returncode == 2
+        assert (says in refused.stderr, "docs/many-processes.md" in refused.stderr) == (True, True), refused.stderr
+
+
 @contextmanager
 def started(plane: Plane, *words: str) -> Generator[str]:
     """`moor` with these words as a process; yields its first line. It must end well when it is asked to."""
@@ -162,7 +206,7 @@ def started(plane: Plane, *words: str) -> Generator[str]:
 
 
 def test_serve_and_work_apart_on_a_database_elsewhere(directory: Path, elsewhere: str) -> None:
-    plane = Plane(Path(tempfile.mkdtemp(prefix="apart-", dir=directory)), {"database_url": elsewhere})
+    plane = apart(directory, elsewhere)
     migrated = moor(plane, "migrate")
     assert migrated.returncode == 0, migrated.stderr
     token = (plane.data / "keys" / "admin.token").read_text(encoding="utf-8").strip()

@@ -1,7 +1,7 @@
 """Whoever alters the record by hand is found out, and which event it was."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import LiteralString
@@ -154,11 +154,14 @@ async def test_a_seal_altered_alone_is_named(record: Record) -> None:
     assert await record.found() == (1, "the seal over the numbers 1 to 4: its signature is not right")
 
 
-async def test_removed_seals_are_noticed_first_last_or_all(record: Record) -> None:
+async def test_removed_seals_are_noticed_first_last_or_all(record: Record, tmp_path: Path) -> None:
     for _ in range(3):
         await record.grow(2)
     await record.meddle("DELETE FROM event_seals WHERE last = 6")
     assert await record.found() == (5, "seals up to number 6 were kept outside; those after 4 were removed")
+    # Whoever verifies elsewhere, where nothing was ever sealed, finds it out too.
+    elsewhere = replace(record, outside=replace(record.outside, head=tmp_path / "elsewhere" / "head.json"))
+    assert await elsewhere.found() == await record.found()
     await record.meddle("DELETE FROM event_seals WHERE last = 2")
     assert await record.found() == (1, "the seal over number 1 was removed")
     await record.meddle("DELETE FROM event_seals")

@@ -26,6 +26,10 @@ class Outside(Protocol):
         """The last number sealed, as far as is known here; 0 before the first."""
         ...
 
+    async def kept(self) -> list[int]:
+        """The last number of every seal that is kept, whoever kept it."""
+        ...
+
     async def read(self, last: int) -> Seal | None:
         """The seal that ends with this number, if it is kept here."""
         ...

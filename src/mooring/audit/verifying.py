@@ -24,7 +24,7 @@ async def verify(database: Database, key: SealKey, outside: Outside, shelf: Shel
     events = _Events(database, shelf)
     before: Seal | None = None
     # Asked first: what is sealed meanwhile must not look as if it had been removed.
-    known_outside = await outside.newest()
+    known_outside = await _known_outside(key, outside)
     while True:
         async with database.reading() as tx:
             seal = await sealing.following(tx, before.last if before else 0)
@@ -102,6 +102,15 @@ async def _copy(seal: Seal, key: SealKey, outside: Outside) -> Seal | None:
     kept = await outside.read(seal.last)
     good = kept is not None and kept.says is None and kept.key == key.public and kept.first == seal.first
     return kept if good else None
+
+
+async def _known_outside(key: SealKey, outside: Outside) -> int:
+    """The last number that was sealed with our key, by this process or another, as what is kept outside tells."""
+    for last in sorted(await outside.kept(), reverse=True):
+        seal = await outside.read(last)
+        if seal is not None and seal.says is None and seal.key == key.public:
+            return max(seal.last, await outside.newest())
+    return await outside.newest()
 
 
 async def _look_beyond(tx: Tx, sealed_to: int, numbered_to: int, outside: int) -> Finding | None:

@@ -20,6 +20,7 @@ from mooring.base import log as logs
 from mooring.base.db import Database
 from mooring.base.errors import Clash, Denied, Missing, MooringError, NotKnown, Unavailable, Unfit
 from mooring.client import profile
+from mooring.daemon.agreement import check_agreement
 from mooring.daemon.doctor import examine
 from mooring.daemon.serving import serve, tcp_socket, url_of
 from mooring.identity import users
@@ -88,6 +89,7 @@ async def _up_here(settings: Settings) -> None:
     with data_directory(settings) as data:
         api = tcp_socket(settings.listen)
         async with database_of(settings, migrated=True) as database, open_app(settings, database, works=True) as app:
+            await check_agreement(app)
             for driver in app.drivers.values():
                 await driver.probe()
             token_file = await _first_administrator(database, data)
@@ -227,6 +229,7 @@ async def _part_here(settings: Settings, *, api: bool) -> None:
             database_of(settings, migrated=False) as database,
             open_app(settings, database, works=not api) as app,
         ):
+            await check_agreement(app)
             for driver in app.drivers.values():
                 await driver.probe()
             says = f"serving at {url_of(listening)}" if listening else "working"

@@ -14,6 +14,7 @@ from mooring.audit.seal import Seal
 from mooring.base.errors import Missing, Unavailable
 from mooring.files.blobs.base import BlobStore
 
+_SEALS = "seals"
 _DIGITS = 19
 
 
@@ -48,6 +49,9 @@ class KeptSeals:
             return msgspec.json.decode(text, type=_Head).last
         except msgspec.DecodeError as error:
             raise Unavailable(f"{self.head} is not what Mooring wrote there; restore it from a backup") from error
+
+    async def kept(self) -> list[int]:
+        return [int(blob.key.rpartition("/")[2]) async for blob in self.blobs.list(_SEALS)]
 
     async def read(self, last: int) -> Seal | None:
         held = bytearray()
@@ -92,4 +96,4 @@ def _archive(first: int, last: int) -> str:
 
 
 def _key(last: int) -> str:
-    return f"seals/{last:0{_DIGITS}d}"
+    return f"{_SEALS}/{last:0{_DIGITS}d}"

@@ -134,6 +134,8 @@ class LocalVault:
     async def _add(self, vault_id: str, version: int, value: Hidden) -> bool:
         if version > _LARGEST_VERSION:
             raise OtherVersion(f"there is no version {version}")
+        # A process that lacks a key of the others has another keyring, and they could not open what it writes.
+        await self.check()
         ring, data_key = self._ring(), cipher.new_key()
         row = Sealed(
             vault_id=vault_id,
