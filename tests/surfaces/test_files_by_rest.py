@@ -4,6 +4,8 @@ import gzip
 import io
 import json
 import os
+import random
+import string
 import tarfile
 import tempfile
 import zipfile
@@ -347,6 +349,31 @@ async def test_versions_from_before_there_were_pages_are_searched_too(admin: Ask
         assert await tx.values(str, "SELECT lines FROM filesystem_paths") == before
     assert await listed(admin, filesystem, "search=MAIN.py") == ["src/main.py"]
     assert await listed(admin, filesystem, "search=c/d") == ["src/deep", "src/deep/er", "src/deep/er/data.bin"]
+
+
+@pytest.mark.slow
+async def test_a_path_may_be_as_long_as_the_limit(admin: Asker, work: Work) -> None:
+    chance = random.Random(4)  # noqa: S311 - makes names that do not shrink
+    parts = ["".join(chance.choices(string.ascii_letters + string.digits, k=250)) for _ in range(16)]
+    long = "/".join(parts)
+    entry = make.pax(make.record("path", long)) + make.file("x", b"deep")
+    filesystem = await made(admin, work, make.gz(make.tar(entry, make.file("a"))))
+    assert (filesystem["phase"], filesystem["reason"], filesystem["entry_count"]) == ("ready", None, 17)
+    middle = "/".join(parts[:12])
+    assert await listed(admin, filesystem, f"path={middle}") == [f"{middle}/{parts[12]}"]
+    below = ["/".join(parts[:count]) for count in (13, 14, 15, 16)]
+    assert sorted(await listed(admin, filesystem, f"path={middle}&recursive=true")) == below
+    assert await listed(admin, filesystem, f"search={parts[15][40:90]}") == [long]
+    paged, after = list[str](), ""
+    while after is not None:
+        page = (await admin.get(f"{filesystem['href']}/entries?recursive=true&size=5{after}")).json()
+        paged += [entry["path"] for entry in page["items"]]
+        after = None if page["next"] is None else f"&after={page['next']}"
+    assert sorted(paged) == sorted(["a", *("/".join(parts[: count + 1]) for count in range(16))])
+    assert (await admin.get(f"{filesystem['href']}/content?path={long}")).content == b"deep"
+    await pushed(admin, work, filesystem, make.gz(make.tar(make.file("a"))))
+    diff = (await admin.get(f"{filesystem['href']}/diff?from=1&to=2&size=1000")).json()["items"]
+    assert ([one["path"] for one in diff if one["path"] == long], len(diff)) == ([long], 16)
 
 
 WRONG = [

@@ -1,5 +1,6 @@
 """The rows of manifests: what a version holds, to browse and to search."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,11 @@ DUE = "SELECT version_id AS id FROM filesystem_manifests WHERE due <= now() ORDE
 """Manifests whose rows are to be removed."""
 
 COLUMNS = ("version_id", "parent", "name", "type", "size", "mode", "mtime", "sha256", "target", "tar_offset")
+_STORED = (*COLUMNS, "whole_parent")
+
+# An index takes no row above 2,704 bytes: longer parents are stored as their begin and their checksum. No name holds
+# the character between the two.
+_LONGEST_PARENT, _BEGIN, _BETWEEN = 1500, 300, "\x01"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +40,20 @@ async def expect(tx: Tx, version_id: str, *, seconds: float) -> None:
 
 async def append(tx: Tx, rows: Sequence[tuple[object, ...]]) -> None:
     """More rows, in the order of COLUMNS."""
-    await tx.copy("filesystem_entries", COLUMNS, rows)
+    await tx.copy("filesystem_entries", _STORED, [_stored(row) for row in rows])
+
+
+def _stored(row: tuple[object, ...]) -> tuple[object, ...]:
+    version_id, parent, *rest = row
+    place = _place(str(parent))
+    return (version_id, place, *rest, None if place == parent else parent)
+
+
+def _place(parent: str) -> str:
+    """What stands for a parent in the table."""
+    if len(parent) <= _BEGIN or len(parent.encode()) <= _LONGEST_PARENT:
+        return parent
+    return f"{parent[:_BEGIN]}{_BETWEEN}{hashlib.sha256(parent.encode()).hexdigest()}"
 
 
 async def keep(tx: Tx, version_id: str) -> bool:
@@ -73,10 +92,11 @@ async def one(tx: Tx, version_id: str, parent: str, name: str) -> Row | None:
     """The entry of this name in that directory."""
     return await tx.row(
         Row,
-        "SELECT parent, name, type, size, mode, mtime, encode(sha256, 'hex') AS sha256, target, tar_offset "
+        "SELECT coalesce(whole_parent, parent) AS parent, name, type, size, mode, mtime, "
+        "encode(sha256, 'hex') AS sha256, target, tar_offset "
         "FROM filesystem_entries WHERE version_id = $1 AND parent = $2 AND name = $3",
         version_id,
-        parent,
+        _place(parent),
         name,
     )
 
@@ -85,10 +105,11 @@ async def children(tx: Tx, version_id: str, parent: str, after: str, limit: int)
     """What lies in a directory, by name, after this name."""
     return await tx.rows(
         Row,
-        "SELECT parent, name, type, size, mode, mtime, encode(sha256, 'hex') AS sha256, target, tar_offset "
+        "SELECT coalesce(whole_parent, parent) AS parent, name, type, size, mode, mtime, "
+        "encode(sha256, 'hex') AS sha256, target, tar_offset "
         "FROM filesystem_entries WHERE version_id = $1 AND parent = $2 AND name > $3 ORDER BY name LIMIT $4",
         version_id,
-        parent,
+        _place(parent),
         after,
         limit,
     )
@@ -97,17 +118,22 @@ async def children(tx: Tx, version_id: str, parent: str, after: str, limit: int)
 async def below(tx: Tx, version_id: str, top: str, after: tuple[str, str], limit: int) -> list[Row]:
     """What lies below a directory at any depth, by directory and name."""
     # All that begins with `top/` sorts before `top0`: the character after the slash. "" is the root: everything.
+    begin, end = (top, f"{top}0") if len(top) < _BEGIN else (top[: _BEGIN - 1], f"{top[: _BEGIN - 1]}\U0010ffff")
     return await tx.rows(
         Row,
-        "SELECT parent, name, type, size, mode, mtime, encode(sha256, 'hex') AS sha256, target, tar_offset "
-        "FROM filesystem_entries WHERE version_id = $1 AND (parent, name) > ($3, $4) "
-        "AND ($2 = '' OR (parent >= $2 AND parent < $2 || '0' AND (parent = $2 OR starts_with(parent, $2 || '/')))) "
-        "ORDER BY parent, name LIMIT $5",
+        "SELECT coalesce(whole_parent, parent) AS parent, name, type, size, mode, mtime, "
+        "encode(sha256, 'hex') AS sha256, target, tar_offset "
+        "FROM filesystem_entries e WHERE version_id = $1 AND (e.parent, name) > ($3, $4) "
+        "AND ($2 = '' OR (e.parent >= $6 AND e.parent < $7 AND (coalesce(whole_parent, e.parent) = $2 "
+        "OR starts_with(coalesce(whole_parent, e.parent), $2 || '/')))) "
+        "ORDER BY e.parent, name LIMIT $5",
         version_id,
         top,
-        after[0],
+        _place(after[0]),
         after[1],
         limit,
+        begin,
+        end,
     )
 
 
@@ -115,12 +141,13 @@ async def at(tx: Tx, version_id: str, places: Sequence[tuple[str, str]]) -> list
     """The entries at these places (directory, name), in their order."""
     return await tx.rows(
         Row,
-        "SELECT e.parent, e.name, e.type, e.size, e.mode, e.mtime, encode(e.sha256, 'hex') AS sha256, e.target, "
+        "SELECT coalesce(e.whole_parent, e.parent) AS parent, e.name, e.type, e.size, e.mode, e.mtime, "
+        "encode(e.sha256, 'hex') AS sha256, e.target, "
         "e.tar_offset FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS place (parent, name, number) "
         "JOIN filesystem_entries e ON (e.version_id, e.parent, e.name) = ($1, place.parent, place.name) "
         "ORDER BY place.number",
         version_id,
-        [parent for parent, _ in places],
+        [_place(parent) for parent, _ in places],
         [name for _, name in places],
     )
 
@@ -129,22 +156,24 @@ async def changes(tx: Tx, old: str, new: str, after: tuple[str, str], limit: int
     """What differs between two versions in content, kind, mode or target, by directory and name."""
     return await tx.rows(
         Change,
-        "SELECT parent, name, "
+        "SELECT coalesce(a.whole_parent, b.whole_parent, parent) AS parent, name, "
         "CASE WHEN a.version_id IS NOT NULL THEN jsonb_build_object("
-        "'parent', parent, 'name', name, 'type', a.type, 'size', a.size, 'mode', a.mode, 'mtime', a.mtime, "
+        "'parent', coalesce(a.whole_parent, parent), 'name', name, "
+        "'type', a.type, 'size', a.size, 'mode', a.mode, 'mtime', a.mtime, "
         "'sha256', encode(a.sha256, 'hex'), 'target', a.target, 'tar_offset', a.tar_offset) END AS before, "
         "CASE WHEN b.version_id IS NOT NULL THEN jsonb_build_object("
-        "'parent', parent, 'name', name, 'type', b.type, 'size', b.size, 'mode', b.mode, 'mtime', b.mtime, "
+        "'parent', coalesce(b.whole_parent, parent), 'name', name, "
+        "'type', b.type, 'size', b.size, 'mode', b.mode, 'mtime', b.mtime, "
         "'sha256', encode(b.sha256, 'hex'), 'target', b.target, 'tar_offset', b.tar_offset) END AS after "
         "FROM (SELECT * FROM filesystem_entries WHERE version_id = $1 AND (parent, name) > ($3, $4)) a "
         "FULL JOIN (SELECT * FROM filesystem_entries WHERE version_id = $2 AND (parent, name) > ($3, $4)) b "
         "USING (parent, name) "
         "WHERE (a.type, a.size, a.mode, a.sha256, a.target) "
         "IS DISTINCT FROM (b.type, b.size, b.mode, b.sha256, b.target) "
-        "ORDER BY parent, name LIMIT $5",
+        "ORDER BY coalesce(a.parent, b.parent), name LIMIT $5",
         old,
         new,
-        after[0],
+        _place(after[0]),
         after[1],
         limit,
     )
