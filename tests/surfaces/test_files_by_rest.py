@@ -4,8 +4,6 @@ import gzip
 import io
 import json
 import os
-import random
-import string
 import tarfile
 import tempfile
 import zipfile
@@ -14,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -24,7 +21,6 @@ from archives.hostile import LINKS, PATHS, ZIPS, Case
 from blobs import servers
 from blobs.conftest import put_object, s3_settings
 from mooring.app import App
-from mooring.base.migrate import shipped
 from mooring.files.blobs.s3 import in_bucket
 from repositories import repository
 from surfaces.files import Work, checksum, made, pushed, upload, uploaded, want
@@ -317,63 +313,6 @@ async def test_paths_are_searched_in_any_case(admin: Asker, work: Work) -> None:
     assert await listed(admin, filesystem, "search=data&path=src/deep") == ["src/deep/er/data.bin"]
     assert await listed(admin, filesystem, "search=%25") == []
     assert await listed(admin, filesystem, "search=\u00dcML\u00c4UT") == ["\u00fcml\u00e4ut \U0001f680"]
-
-
-@pytest.mark.slow
-async def test_a_search_finds_what_a_look_at_every_path_finds(admin: Asker, work: Work) -> None:
-    kinds = ("Ding", "\u00c4pfel")
-    names = [f"D{at // 700}/{kinds[at % 2]} {at}.txt" for at in range(2500)]
-    filesystem = await made(admin, work, make.gz(make.tar(*(make.file(name) for name in names))))
-    paths = sorted({*names, "D0", "D1", "D2", "D3"})
-    for text in ("\u00e4PFEL 1", "g 77", "d1/d", "/", "1", "0.", "nothing", "d", "DING 1999.TXT", "d2/\u00e4pfel 1998"):
-        for top in ("", "D1"):
-            held = [path for path in paths if text.casefold() in path.casefold()]
-            wanted = [path for path in held if path.startswith(f"{top}/" if top else "")]
-            found, after = list[str](), ""
-            while after is not None:
-                query = f"search={quote(text)}&path={top}&size=300{after}"
-                page = (await admin.get(f"{filesystem['href']}/entries?{query}")).json()
-                found += [entry["path"] for entry in page["items"]]
-                after = None if page["next"] is None else f"&after={page['next']}"
-            assert (text, top, found) == (text, top, wanted)
-
-
-@pytest.mark.slow
-async def test_versions_from_before_there_were_pages_are_searched_too(admin: Asker, work: Work, app: App) -> None:
-    filesystem = await made(admin, work, TREE)
-    filled = next(one.sql for one in shipped() if one.name.endswith("filesystem_paths"))
-    async with app.database.transaction() as tx:
-        before = await tx.values(str, "SELECT lines FROM filesystem_paths")
-        await tx.script("DELETE FROM filesystem_paths; DELETE FROM filesystem_grams")
-        await tx.script(filled[filled.index("INSERT") :])
-        assert await tx.values(str, "SELECT lines FROM filesystem_paths") == before
-    assert await listed(admin, filesystem, "search=MAIN.py") == ["src/main.py"]
-    assert await listed(admin, filesystem, "search=c/d") == ["src/deep", "src/deep/er", "src/deep/er/data.bin"]
-
-
-@pytest.mark.slow
-async def test_a_path_may_be_as_long_as_the_limit(admin: Asker, work: Work) -> None:
-    chance = random.Random(4)  # noqa: S311 - makes names that do not shrink
-    parts = ["".join(chance.choices(string.ascii_letters + string.digits, k=250)) for _ in range(16)]
-    long = "/".join(parts)
-    entry = make.pax(make.record("path", long)) + make.file("x", b"deep")
-    filesystem = await made(admin, work, make.gz(make.tar(entry, make.file("a"))))
-    assert (filesystem["phase"], filesystem["reason"], filesystem["entry_count"]) == ("ready", None, 17)
-    middle = "/".join(parts[:12])
-    assert await listed(admin, filesystem, f"path={middle}") == [f"{middle}/{parts[12]}"]
-    below = ["/".join(parts[:count]) for count in (13, 14, 15, 16)]
-    assert sorted(await listed(admin, filesystem, f"path={middle}&recursive=true")) == below
-    assert await listed(admin, filesystem, f"search={parts[15][40:90]}") == [long]
-    paged, after = list[str](), ""
-    while after is not None:
-        page = (await admin.get(f"{filesystem['href']}/entries?recursive=true&size=5{after}")).json()
-        paged += [entry["path"] for entry in page["items"]]
-        after = None if page["next"] is None else f"&after={page['next']}"
-    assert sorted(paged) == sorted(["a", *("/".join(parts[: count + 1]) for count in range(16))])
-    assert (await admin.get(f"{filesystem['href']}/content?path={long}")).content == b"deep"
-    await pushed(admin, work, filesystem, make.gz(make.tar(make.file("a"))))
-    diff = (await admin.get(f"{filesystem['href']}/diff?from=1&to=2&size=1000")).json()["items"]
-    assert ([one["path"] for one in diff if one["path"] == long], len(diff)) == ([long], 16)
 
 
 WRONG = [
