@@ -43,5 +43,6 @@ def explain(resource: str, action: str, user: str | None, shape: Shape) -> int:
         for step in told.chain:
             click.echo(f"  - {line(step)}")
         if not told.allowed:
-            click.echo(f"  it is allowed to {', '.join(line(rule) for rule in told.allowed_to)}")
+            rules = ", ".join(line(rule) for rule in told.allowed_to)
+            click.echo(f"  it is allowed to {rules}" if rules else f"  no rule allows anyone to {action} this")
     return 0 if told.allowed else _DENIED

@@ -10,6 +10,7 @@ import click
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
 from mooring.cli.declare import Ref, Step, steps, surplus
+from mooring.cli.details import Namer
 from mooring.cli.documents import read
 from mooring.cli.links import settle
 from mooring.cli.plain import line
@@ -50,8 +51,9 @@ def command(files: tuple[str, ...], *, dry_run: bool, prune: bool, yes: bool, sh
             rows += [_gone(kind, row, "would be deleted") for kind, row in (surplus(mooring, todo) if prune else ())]
             _show(rows, shape)
             if shape in ("table", "wide"):
+                namer = Namer(mooring)
                 for step in todo:
-                    _show_difference(step)
+                    _show_difference(step, namer)
             return
         rows = list[dict[str, Any]]()
         try:
@@ -144,7 +146,7 @@ def _row(step: Step, outcome: str, identifier: str | None) -> dict[str, Any]:
     }
 
 
-def _show_difference(step: Step) -> None:
+def _show_difference(step: Step, namer: Namer) -> None:
     if step.current is None or not step.changes:
         return
     click.echo(f"\n{step.document.kind.noun} {line(step.document.name)}")
@@ -154,7 +156,20 @@ def _show_difference(step: Step) -> None:
     for name in step.links:
         click.echo(click.style(f"  ~ {name}", fg="yellow"))
     for name, items in step.parts.items():
-        click.echo(click.style(f"  ~ {name}: {len(items)} in a new order or with other members", fg="yellow"))
+        click.echo(click.style(f"  - {name}: {_in_order(step.current.get(name) or (), namer)}", fg="red"))
+        click.echo(click.style(f"  + {name}: {_in_order(items, namer)}", fg="green"))
+
+
+def _in_order(items: Sequence[Mapping[str, Any]], namer: Namer) -> str:
+    """A list as it is read: names in their order, each with what holds of it."""
+    return ", ".join(_entry(item, namer) for item in items) or "none"
+
+
+def _entry(item: Mapping[str, Any], namer: Namer) -> str:
+    other = next(item[name] for name in ("skill_id", "task_id") if name in item)
+    name = other.document.name if isinstance(other, Ref) else namer.name(other) or other
+    holds = [said.replace("_", " ") for said, value in item.items() if value is True]
+    return line(f"{name} ({', '.join(holds)})" if holds else name)
 
 
 def _brief(value: object) -> str:

@@ -1,7 +1,7 @@
 """Everything about one resource, for a person: names beside ids, lists as small tables."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
@@ -16,6 +16,8 @@ from mooring.client.kinds import KINDS, Kind, kind_of_id
 if TYPE_CHECKING:
     from mooring.client.mooring import Mooring
 
+# What one search may name (docs/api.md).
+_AT_ONCE = 200
 _TIMES = ("_at", "timestamp")
 # What every row has and nobody asks of one that stands inside another.
 _INNER = frozenset({"id", "kind", "href", "created_at", "updated_at", "version", "created_by_user_id", "position"})
@@ -34,6 +36,22 @@ class Namer:
         if identifier not in self._names:
             self._names[identifier] = self._asked(identifier)
         return self._names[identifier]
+
+    def learn(self, identifiers: Iterable[str]) -> None:
+        """Ask for many names at once."""
+        found: dict[str, set[str]] = {}
+        for identifier in identifiers:
+            kind = kind_of_id(identifier)
+            if kind is not None and kind.label is not None and identifier not in self._names:
+                found.setdefault(kind.noun, set()).add(identifier)
+        for noun, ids in found.items():
+            label = str(KINDS[noun].label)
+            self._names |= dict.fromkeys(ids)
+            for start in range(0, len(ids), _AT_ONCE):
+                some = sorted(ids)[start : start + _AT_ONCE]
+                said = ", ".join(f"'{one}'" for one in some)
+                for row in self._mooring.of(noun).list(search=f"id in ({said})"):
+                    self._names[row["id"]] = line(str(row[label]))
 
     def _asked(self, identifier: str) -> str | None:
         kind = kind_of_id(identifier)
@@ -100,6 +118,8 @@ def _inner(kind: Kind, rows: Sequence[Mapping[str, object]], namer: Namer | None
     def shown(name: str, value: object) -> object:
         if isinstance(value, str) and name.endswith(_TIMES):
             return clock(value)
+        if value is True:
+            return _title(name)
         return (namer.name(value) or value) if namer and name.endswith("_id") and isinstance(value, str) else value
 
     kept = [name for name in (rows[0] if rows else ()) if name not in _INNER and name != owner]
@@ -110,7 +130,17 @@ def _inner(kind: Kind, rows: Sequence[Mapping[str, object]], namer: Namer | None
 def named_actors(mooring: "Mooring", events: Sequence[Row]) -> list[dict[str, Any]]:
     """Events, each with the name of who acted; what nobody did, Mooring did."""
     namer = Namer(mooring)
+    namer.learn(str(event["actor_id"]) for event in events if event.get("actor_id"))
     return [{**event, "actor": _actor(namer, event.get("actor_id"))} for event in events]
+
+
+def named_ends(mooring: "Mooring", kind: Kind, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows that have no name of their own, each with the names of what it refers to instead of ids."""
+    namer = Namer(mooring)
+    namer.learn(str(row[name]) for row in rows for name in kind.refers if row.get(name))
+    return [
+        {**row, **{name: namer.name(row[name]) or row[name] for name in kind.refers if row.get(name)}} for row in rows
+    ]
 
 
 def _actor(namer: Namer, actor_id: object) -> str:

@@ -4,6 +4,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import KindWord, Shape, reach, reaching, shaped
+from mooring.cli.details import named_actors, named_ends
 from mooring.client.kinds import KINDS, Kind
 
 
@@ -20,4 +21,7 @@ def command(kind: Kind, name: str | None, search: str | None, shape: Shape) -> N
         if name is not None:
             shapes.show(kind, [found.find(name)], shape)
         else:
-            shapes.show(kind, list(found.list(search=search)), shape)
+            rows = list(found.list(search=search))
+            if kind.label is None and shape in ("table", "wide"):
+                rows = named_actors(mooring, rows) if kind.noun == "event" else named_ends(mooring, kind, rows)
+            shapes.show(kind, rows, shape)

@@ -36,7 +36,7 @@ def console() -> Console:
 def show(kind: Kind, rows: Sequence[Row], *, wide: bool, without: frozenset[str] = frozenset()) -> None:
     """The rows of a kind under each other; `without` some columns."""
     columns = [column for column in COLUMNS[kind.noun] if column.heading not in without]
-    _show(columns, rows, none=f"no {kind.path.replace('_', ' ')}", wide=wide)
+    _show(columns, rows, none=f"no {kind.noun.replace('-', ' ')}s", wide=wide)
 
 
 def show_rows(rows: Sequence[Row], *, none: str, wide: bool, whole: frozenset[str] = frozenset()) -> None:

@@ -189,3 +189,14 @@ async def test_a_name_that_several_have_is_listed_as_ids_for_a_shell(moor: Moor,
 async def test_who_names_no_kind_is_told_which_there_are(moor: Moor) -> None:
     said = await moor("get")
     assert (said.status, "workflow-skill" in said.err, "agent" in said.err) == (2, True, True)
+
+
+async def test_a_list_of_what_joins_two_things_names_both(moor: Moor, admin: Asker) -> None:
+    workflow = await admin.made("/workflows", {"name": "review"})
+    task = await admin.made("/tasks", {"name": "look"})
+    placed = [{"task_id": task["id"], "continue_on_failure": True}]
+    await admin.ask("PUT", f"{workflow['href']}/tasks", {"items": placed})
+    assert (await moor("get", "workflow-tasks")).out.splitlines()[1].split()[:3] == ["review", "look", "0"]
+    assert "look  continue on failure" in (await moor("describe", "workflow", "review")).out
+    newest = (await moor("get", "events")).out.splitlines()[1].split()
+    assert newest[2:4] == ["workflow.update", "admin"]

@@ -69,6 +69,16 @@ async def test_a_dry_run_says_what_would_be_done_and_does_nothing(moor: Moor) ->
     assert "echo hello" in (await moor("get", "tasks", "-o", "wide")).out
 
 
+async def test_a_dry_run_shows_a_list_before_and_after_by_name(moor: Moor, admin: Asker) -> None:
+    for name in ("look", "report"):
+        await admin.made("/tasks", {"name": name})
+    declared = "kind: workflow\nname: w\ntasks: [look, report]\n"
+    await moor("apply", "-f", "-", stdin=declared)
+    other = declared.replace("[look, report]", "[{task: report, continue_on_failure: true}]")
+    said = await moor("apply", "-f", "-", "--dry-run", stdin=other)
+    assert "- tasks: look, report\n  + tasks: report (continue on failure)\n" in said.out
+
+
 async def test_an_ambiguous_name_is_refused_with_the_ids_and_an_id_says_which(moor: Moor, admin: Asker) -> None:
     first = await admin.made("/agents", {"name": "sh", "runtime": "shell"})
     second = await admin.made("/agents", {"name": "sh", "runtime": "shell"})
@@ -122,7 +132,7 @@ async def test_lists_come_as_table_names_yaml_and_json(moor: Moor) -> None:
     assert "runtime: shell" in (await moor("get", "agents", "-o", "yaml")).out
     described = await moor("describe", "workflow", "greeting")
     assert [line.split()[:2] for line in described.lines if line.startswith("agent")] == [["agent", "sh"]]
-    assert "greet  true" in described.out
+    assert "greet  continue on failure" in described.out
 
 
 async def test_deleting_finds_all_before_it_removes_one_and_names_what_uses_it(moor: Moor) -> None:

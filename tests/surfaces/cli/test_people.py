@@ -112,3 +112,10 @@ async def test_the_record_is_verified_and_exported(moor: Moor) -> None:
     exported = [json.loads(line) for line in (await moor("audit", "export")).lines]
     assert [event["number"] for event in exported] == list(range(1, len(exported) + 1))
     assert "agent.create" in {event["action"] for event in exported}
+
+
+async def test_what_nobody_does_is_said_to_be_so(moor: Moor, admin: Asker) -> None:
+    agent = await admin.made("/agents", {"name": "a"})
+    await admin.made("/users", {"username": "author", "name": "Author"})
+    said = await moor("access", "explain", agent["id"], "--action", "grant", "--user", "author")
+    assert (said.status, "no rule allows anyone to grant this" in said.out) == (1, True)
