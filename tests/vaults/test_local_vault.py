@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import LiteralString
 
@@ -222,6 +223,20 @@ async def test_a_process_that_did_not_rotate_reads_and_writes_with_the_new_key(
     assert (await other.read(vault_id)).value == Hidden(VALUE)
     await put(other)
     assert [use.key_id for use in await other.uses()] == [new]
+
+
+def test_of_many_who_rotate_at_once_nobodys_key_is_lost(keys: FileKeys) -> None:
+    keys.make()
+
+    def rotate(_: int) -> str:
+        return FileKeys(path=keys.path).add().active
+
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(rotate, range(16)))
+    ring = keys.load()
+    assert ring is not None
+    assert set(made) <= ring.keys.keys()
+    assert len(ring.keys) == 17
 
 
 async def test_a_value_that_does_not_open_is_named_and_hinders_no_other(database: Database, local: LocalVault) -> None:

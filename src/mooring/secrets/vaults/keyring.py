@@ -3,10 +3,11 @@
 import base64
 import binascii
 import contextlib
+import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -124,14 +125,25 @@ class FileKeys:
         return made
 
     def add(self) -> Keyring:
-        ring = self.load()
-        if ring is None:
-            raise Unavailable(f"there is no key file {self.path}; restore it from its backup")
-        key = new_key()
-        grown = Keyring(active=key_id(key), keys={**ring.keys, key_id(key): key})
-        self._write(grown).replace(self.path)
-        self._sync_directory()
+        # One at a time, among all processes: a keyring written over another's would lose a key that wraps values.
+        with self._alone():
+            ring = self.load()
+            if ring is None:
+                raise Unavailable(f"there is no key file {self.path}; restore it from its backup")
+            key = new_key()
+            grown = Keyring(active=key_id(key), keys={**ring.keys, key_id(key): key})
+            self._write(grown).replace(self.path)
+            self._sync_directory()
         return grown
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None]:
+        handle = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _write(self, ring: Keyring) -> Path:
         """A file of this keyring beside ours, on disk for good."""
