@@ -119,7 +119,7 @@ def _inner(kind: Kind, rows: Sequence[Mapping[str, object]], namer: Namer | None
         if isinstance(value, str) and name.endswith(_TIMES):
             return clock(value)
         if value is True:
-            return _title(name)
+            return name.replace("_", " ")
         return (namer.name(value) or value) if namer and name.endswith("_id") and isinstance(value, str) else value
 
     kept = [name for name in (rows[0] if rows else ()) if name not in _INNER and name != owner]
