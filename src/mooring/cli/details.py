@@ -8,7 +8,8 @@ from rich.text import Text
 
 from mooring.cli.columns import Row
 from mooring.cli.plain import line, plain
-from mooring.cli.tables import STYLES, console, terminal_rows
+from mooring.cli.tables import STYLES, terminal_rows
+from mooring.cli.terminal import console
 from mooring.cli.units import clock, since
 from mooring.client.errors import Denied, Missing
 from mooring.client.kinds import KINDS, Kind, kind_of_id

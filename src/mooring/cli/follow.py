@@ -16,7 +16,7 @@ from rich.text import Text
 from mooring.cli.outcome import tell_end
 from mooring.cli.plain import line
 from mooring.cli.story import ASCII, Story, marks_for
-from mooring.cli.tables import console
+from mooring.cli.terminal import console
 from mooring.cli.units import seconds
 from mooring.wire.sessions import Session
 

@@ -11,7 +11,8 @@ from rich.text import Text
 from mooring.cli.details import Namer
 from mooring.cli.plain import line
 from mooring.cli.story import Marks, marks_for
-from mooring.cli.tables import STYLES, console
+from mooring.cli.tables import STYLES
+from mooring.cli.terminal import console
 from mooring.cli.units import clock, many, seconds, since, size
 from mooring.client.sessions import ENDED
 from mooring.wire.sessions import Artifact, Session, SessionTask

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from mooring.cli.plain import line, plain
-from mooring.cli.tables import console
+from mooring.cli.terminal import console
 
 _BAR = 30
 _STYLES = (("+++", "bold"), ("---", "bold"), ("diff ", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))

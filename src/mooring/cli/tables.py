@@ -1,12 +1,12 @@
 """Tables for people: they fit the terminal, and what stands in them cannot change it."""
 
+import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.text import Text
 
 from mooring.cli.columns import COLUMNS, Column, Row, field
 from mooring.client.kinds import Kind
@@ -22,17 +22,6 @@ _GAP = 2
 _NARROWEST = 6
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        # As everywhere else: `cli/start.py` ends the command.
-        raise BrokenPipeError
-
-
-def console() -> Console:
-    """Where results go. Colours only on a terminal that wants them; nothing is ever read as markup."""
-    return _Console(markup=False, highlight=False, emoji=False)
-
-
 def show(kind: Kind, rows: Sequence[Row], *, wide: bool, without: frozenset[str] = frozenset()) -> None:
     """The rows of a kind under each other; `without` some columns."""
     columns = [column for column in COLUMNS[kind.noun] if column.heading not in without]
@@ -46,24 +35,33 @@ def show_rows(rows: Sequence[Row], *, none: str, wide: bool, whole: frozenset[st
 
 
 def _show(columns: Sequence[Column], rows: Sequence[Row], *, none: str, wide: bool) -> None:
-    out = console()
-    if not rows:
-        out.print(Text(none, style="dim"))
-        return
+    terminal = importlib.import_module("mooring.cli.terminal") if _may_be_terminal() else None
+    out = terminal.console() if terminal is not None else None
+    if out is not None and not out.is_terminal:
+        out = None
     shown = [column for column in columns if wide or not column.wide]
     cells = [[column.cell(row) for column in shown] for row in rows]
     widths = [max(cell_len(row[at]) for row in [[c.heading for c in shown], *cells]) for at in range(len(shown))]
     # A program reads whole lines; a person asked for wide ones reads them so.
-    if out.is_terminal and not wide:
+    if out is not None and not wide:
         widths = _fitted(shown, widths, out.width)
-    for number, row in enumerate([[column.heading for column in shown], *cells]):
-        text = Text()
-        for column, width, cell in zip(shown, widths, row, strict=True):
-            style = "bold" if number == 0 else STYLES.get(cell, "") if column.heading == "PHASE" else ""
-            text.append(_cell(cell, width), style=style)
-            text.append(" " * _GAP)
-        text.rstrip()
-        out.print(text, soft_wrap=True) if out.is_terminal else sys.stdout.write(text.plain + "\n")
+    lines = [[(_cell(column.heading, width), "bold") for column, width in zip(shown, widths, strict=True)]]
+    for row in cells:
+        styles = [
+            STYLES.get(cell, "") if column.heading == "PHASE" else "" for column, cell in zip(shown, row, strict=True)
+        ]
+        lines.append([(_cell(cell, width), style) for cell, width, style in zip(row, widths, styles, strict=True)])
+    if not rows:
+        lines = [[(none, "dim")]]
+    if out is not None and terminal is not None:
+        terminal.show(out, lines, _GAP)
+    else:
+        sys.stdout.writelines((" " * _GAP).join(cell for cell, _ in line).rstrip() + "\n" for line in lines)
+
+
+def _may_be_terminal() -> bool:
+    """Whether it is worth asking more closely: a terminal, or an environment that says it is one."""
+    return sys.stdout.isatty() or any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
 
 
 def _fitted(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:

@@ -11,7 +11,7 @@ from mooring.cli.columns import changes
 from mooring.cli.details import Namer
 from mooring.cli.follow import say_interrupted
 from mooring.cli.plain import line
-from mooring.cli.tables import console
+from mooring.cli.terminal import console
 from mooring.cli.units import clock
 from mooring.client.kinds import Kind
 from mooring.wire.audit import ResourceEvent
