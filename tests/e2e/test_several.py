@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -17,6 +18,7 @@ import pytest
 
 from e2e.plane import Json
 from e2e.several import Caller, Installation, Part, Watcher, at_once, installation, pause
+from e2e.test_endings import runner_of
 from mooring.base.ids import new_id
 from repositories import repository
 
@@ -286,6 +288,36 @@ class Gate:
 @pytest.fixture
 def gate(two: Installation) -> Gate:
     return Gate(two.parts[0].data.parent / "gate")
+
+
+def test_what_ran_on_a_machine_that_is_gone_ends_when_its_place_is_taken_over(two: Installation) -> None:
+    session = two.serving[0].start("echo ready; sleep 600")
+    two.serving[0].until(session, "ready")
+    place = "SELECT place FROM run_links JOIN runs ON runs.id = run_id WHERE session_id = $1"
+    [(name,)] = two.ask(place, session)
+    (worker,) = [part for part in two.working if part.place == name]
+    (lost,) = [part for part in two.serving if part.data == worker.data]
+    (survivor,) = [part for part in two.serving if part is not lost]
+    for part in (lost, worker):
+        part.kill()
+    os.kill(runner_of(worker.data), signal.SIGKILL)
+    data = worker.data.with_name("gone")
+    (data / "keys").mkdir(parents=True)
+    (data / "keys" / "place").write_bytes(bytes.fromhex(name) + bytes(24))
+    heir = replace(worker, data=data, name="work-heir")
+    heir.up()
+    try:
+        assert survivor.wait(session)["phase"] == "failed"
+    finally:
+        assert heir.down() == 0
+    [run] = survivor.call("GET", f"/runs?session_id={session}")["items"]
+    assert run["phase"] == "lost"
+    # The machine is set up anew, under another name.
+    rmtree(worker.data)
+    worker.data.mkdir()
+    for part in (lost, worker):
+        part.up()
+    assert worker.place != name
 
 
 def test_a_worker_that_stood_still_past_its_lease_writes_nothing(two: Installation, gate: Gate) -> None:

@@ -105,7 +105,8 @@ async def numbers(asker: Asker, url: str, path: str, *, last: int | None = None)
                 yield number
 
     said = await reader.readline()
-    if not said:
+    # What is asked while the server ends has no answer, or one that says so.
+    if not said or said[9:10] == b"5":
         writer.transport.abort()
         raise ConnectionResetError
     assert b" 200 " in said

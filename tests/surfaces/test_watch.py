@@ -228,8 +228,8 @@ async def test_many_watchers_that_come_and_go_like_the_server_miss_nothing_and_s
         # It is restarted twice meanwhile.
         for share in (1, 2):
             async with here.serving(app) as server:
-                while server.feed.last < before + share * changes // 3:
-                    await server.feed.wait(server.feed.last, 1.0)
+                while server.feed.ring.last < before + share * changes // 3:
+                    await server.feed.ring.wait(server.feed.ring.last, 1.0)
         async with here.serving(app):
             await asyncio.wait(met)
     async with app.database.reading() as tx:

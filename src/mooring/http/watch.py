@@ -137,10 +137,14 @@ class Watch:
     async def _shared(self, wanted: Sequence[NumberedEvent]) -> list[bytes]:
         """The same for everybody who sees everything: written once, and kept as long as the ring holds the event."""
         held = self._feed.written(self._of.kind.table if self._of is not None else "")
-        missing = [event for event in wanted if event.number not in held]
-        made = {event.number: event.written() for event in await self._shaped(missing)} if missing else {}
-        self._feed.keep(held, made)
-        return [made[event.number] if event.number in made else held[event.number] for event in wanted]
+        # Taken now: while the others are written, the ring may let go of these.
+        written = {event.number: held[event.number] for event in wanted if event.number in held}
+        missing = [event for event in wanted if event.number not in written]
+        if missing:
+            made = {event.number: event.written() for event in await self._shaped(missing)}
+            self._feed.keep(held, made)
+            written |= made
+        return [written[event.number] for event in wanted]
 
     async def _shaped(self, wanted: Sequence[NumberedEvent]) -> list[Event]:
         if self._of is None:
