@@ -96,6 +96,13 @@ async def test_what_is_not_what_it_should_be_is_not_kept(admin: Asker, app: App)
         assert (await admin.send("PUT", f"/uploads/{wrong}", b"x", "application/octet-stream")).status_code == 422
 
 
+async def test_an_upload_of_nothing_is_refused(admin: Asker, app: App) -> None:
+    for named in (checksum(b""), checksum(TREE)):
+        answer = await admin.ask("PUT", f"/uploads/{named}")
+        assert (answer.status_code, "nothing was sent" in answer.json()["reason"]) == (422, True)
+    assert [blob async for blob in app.blobs.list("uploads")] == []
+
+
 async def test_nobody_uses_what_another_sent(admin: Asker) -> None:
     one, other = await join(admin, "one"), await join(admin, "other")
     named = await upload(one, TREE)

@@ -52,11 +52,13 @@ class Depot:
     upload_bytes: int
 
     async def receive(self, key: str, checksum: str, body: AsyncIterator[bytes]) -> int:
-        """Keep an upload under its key; its size. Raises Unfit (other bytes, too many), Unavailable."""
+        """Keep an upload under its key; its size. Raises Unfit (other bytes, none, too many), Unavailable."""
         async with self.database.transaction() as tx:
             await filesystems.expect_upload(tx, key)
         with self.workshop.scratch() as file:
             found, size = await self._spool(body, file)
+            if not size:
+                raise Unfit("nothing was sent; send the bytes of the archive as the body")
             if found != checksum:
                 raise Unfit(f"the bytes have the checksum {found}, not {checksum}; send them again", found=found)
             await self.blobs.put_file(key, file)

@@ -114,7 +114,7 @@ def _operation(route: Route, named: dict[int, dict[str, Any]], components: dict[
         content = {"schema": schema, "example": _sent(route, schema, components)}
         told["requestBody"] = {"required": True, "content": {media: content}}
     elif route.streams:
-        schema = {"type": "string", "format": "binary"}
+        schema = {"type": "string", "format": "binary", "minLength": 1}
         told["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": schema}}}
     return told
 
