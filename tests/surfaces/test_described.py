@@ -82,3 +82,11 @@ async def test_a_parameter_that_cannot_be_read_is_told_with_what_it_takes(admin:
 async def test_an_empty_body_is_called_empty(admin: Asker) -> None:
     answer = await admin.send("POST", "/agents", b" ", JSON)
     assert (answer.status_code, answer.json()["reason"].startswith("body: it is empty")) == (400, True)
+
+
+def test_every_post_takes_a_key_but_the_one_that_changes_nothing() -> None:
+    posts = {route.operation: route for route in ROUTES if route.method == "POST"}
+    assert {name for name, route in posts.items() if "Idempotency-Key" not in route.headers} == {"verifyRecord"}
+    for name in posts.keys() - {"verifyRecord"}:
+        # Another body under the key.
+        assert 422 in posts[name].refuses, name

@@ -401,6 +401,19 @@ async def test_a_secret_moves_there_and_back_and_leaves_nothing_behind(
     assert await actions(admin, secret) == ["secret.create", "secret.move", "secret.move"]
 
 
+async def test_a_retry_of_a_move_under_the_same_key_is_one_move(admin: Asker, both: App, workos_server: WorkOS) -> None:
+    secret = await kept(admin)
+    path = f"/secrets/{secret['id']}/move"
+    first = await admin.ask("POST", path, {"vault": "workos"}, Idempotency_Key="k1")
+    again = await admin.ask("POST", path, {"vault": "workos"}, Idempotency_Key="k1")
+    assert (again.status_code, again.json(), again.headers["Idempotent-Replayed"]) == (200, first.json(), "true")
+    assert (await admin.ask("POST", path, {"vault": "local"}, Idempotency_Key="k1")).status_code == 422
+    assert await actions(admin, secret) == ["secret.create", "secret.move"]
+    await work(both)
+    assert len(workos_server.objects) == 1
+    assert await value_of(both, first.json()) == CANARY
+
+
 async def test_a_value_whose_row_was_never_written_is_removed(admin: Asker, both: App, workos_server: WorkOS) -> None:
     workos_server.troubles = [Trouble(cut=True, done_first=True)]
     answer = await admin.ask("POST", "/secrets", {"name": "token", "value": TEXT, "vault": "workos"})

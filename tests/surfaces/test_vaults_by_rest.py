@@ -59,6 +59,15 @@ async def test_a_rotation_that_meets_a_value_that_does_not_open_fails_and_names_
     assert await value_of(app, good) == b"good value"
 
 
+async def test_a_retry_under_the_same_key_makes_no_second_key_and_no_second_rotation(admin: Asker, app: App) -> None:
+    first = await admin.ask("POST", "/vault_rotations", {}, Idempotency_Key="k1")
+    active = app.vaults.with_keys().active_key
+    again = await admin.ask("POST", "/vault_rotations", {}, Idempotency_Key="k1")
+    assert (again.status_code, again.json(), again.headers["Idempotent-Replayed"]) == (201, first.json(), "true")
+    assert app.vaults.with_keys().active_key == active == first.json()["key_id"]
+    assert (await admin.get("/vault_rotations")).json()["total"] == 1
+
+
 async def test_only_an_administrator_looks_after_vaults(admin: Asker) -> None:
     author = await join(admin, "author")
     assert (await author.ask("POST", "/vault_rotations", {})).status_code == 403

@@ -93,7 +93,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="POST", path="/record/verify", operation="verifyRecord", tag="record",
-        says="Whether every event is as it was sealed; names the first that was altered, removed or inserted",
+        says="Whether every event is as it was sealed; names the first altered, removed or inserted; changes none",
         handle=_verify, answer=RecordVerdict,
     ),
     Route(

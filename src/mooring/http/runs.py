@@ -47,7 +47,7 @@ ROUTES: list[Route] = [
     ),
     Route(
         method="POST", path="/runs/{id}/stop", operation="stopRun", tag="runs",
-        says="End a run; one that is over stays as it ended", handle=_stop, answer=wire.Run, refuses=(404, 409),
+        says="End a run; one that is over stays as it ended", handle=_stop, answer=wire.Run, refuses=(404, 409, 422),
         headers=("Idempotency-Key", "Audit-Reason"),
     ),
 ]  # fmt: skip

@@ -79,18 +79,27 @@ async def _renew(call: Call) -> Answer:
 
 
 async def _answered(call: Call) -> Answer | None:
-    """What a first try under the same key was answered: a retry must not go to the vault again."""
+    """What a first try under the same key was answered: a retry must not go to the vault, or make a key, again."""
     async with call.app.database.reading() as tx:
         return await answered(tx, call)
 
 
 async def _move(call: Call) -> Answer:
     given = await call.decode(wire.MoveSecret)
+    if (told := await _answered(call)) is not None:
+        return told
     async with call.app.database.reading() as tx:
         call.check_match((await secrets.SECRETS.read(tx, call.actor, call.path["id"])).version)
-    moved = await call.app.vaults.move(call.actor, call.path["id"], given.vault)
-    async with call.app.database.reading() as tx:
-        return await answer(SECRET, tx, call, moved)
+    vaults = call.app.vaults
+    async with (
+        vaults.moving(call.actor, call.path["id"], given.vault) as (before, kept),
+        call.app.database.transaction() as tx,
+    ):
+
+        async def make() -> Answer:
+            return await answer(SECRET, tx, call, await secrets.moved(tx, call.actor, before, kept))
+
+        return await once(tx, call, make)
 
 
 async def _check(tx: Tx, call: Call) -> Secret:
@@ -157,9 +166,15 @@ async def _rotate(call: Call) -> Answer:
     rotations.require_keeper(call.actor)
     vault = call.app.vaults.with_keys()
     given = await call.decode(wire.RotateVault)
+    if (told := await _answered(call)) is not None:
+        return told
     key_id = vault.renew_key() if given.new_key else vault.active_key
     async with call.app.database.transaction() as tx:
-        return await answer(VAULT_ROTATION, tx, call, await rotations.begin(tx, call.actor, key_id), status=201)
+
+        async def make() -> Answer:
+            return await answer(VAULT_ROTATION, tx, call, await rotations.begin(tx, call.actor, key_id), status=201)
+
+        return await once(tx, call, make)
 
 
 def _value(text: str, encoding: wire.Encoding) -> Hidden:
@@ -187,7 +202,7 @@ ROUTES: list[Route] = [
     Route(
         method="POST", path="/secrets/{id}/move", operation="moveSecret", tag="secrets",
         says="Move a secret's value into another vault", handle=_move, body=wire.MoveSecret, answer=wire.Secret,
-        refuses=(404, 409, 412, 422, 503), headers=("If-Match", "Audit-Reason"),
+        refuses=(404, 409, 412, 422, 503), headers=("Idempotency-Key", "If-Match", "Audit-Reason"),
     ),
     Route(
         method="GET", path="/secrets/{id}/usage", operation="usageOfSecret", tag="secrets",
@@ -202,7 +217,8 @@ ROUTES: list[Route] = [
     Route(
         method="POST", path="/vault_rotations", operation="createVaultRotation", tag="vault_rotations",
         says="Change the embedded vault's key: every value is wrapped anew, none is opened to do so", handle=_rotate,
-        body=wire.RotateVault, answer=wire.VaultRotation, status=201, refuses=(409, 503), headers=("Audit-Reason",),
+        body=wire.RotateVault, answer=wire.VaultRotation, status=201,
+        refuses=(409, 422, 503), headers=("Idempotency-Key", "Audit-Reason"),
     ),
     action(SECRET, "check", says="Look for a registered secret in its vault again", verb=_check),
 ]  # fmt: skip

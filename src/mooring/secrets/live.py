@@ -91,16 +91,18 @@ class Vaults:
             await self._look(before)
             raise Clash(f"the value of {before.name!r} was changed meanwhile; look at it, then try again") from None
 
-    async def move(self, actor: Actor, secret_id: str, vault: str) -> Secret:
-        """The secret, in another vault. Raises Missing, Denied, Clash, Unfit, Unavailable."""
+    @contextlib.asynccontextmanager
+    async def moving(self, actor: Actor, secret_id: str, vault: str) -> AsyncGenerator[tuple[Secret, Kept]]:
+        """The secret as it was, its value in another vault for as long as the block runs, for good when it is `moved`.
+
+        Raises Missing, Denied, Clash, Unfit, Unavailable.
+        """
         place = self.vault(vault)
         async with self.database.transaction() as tx:
             before = await secrets.to_move(tx, actor, secret_id, vault)
         try:
             opened = await self.open(before)
-            kept = await self._create(place, vault, before.id, opened.value)
-            async with self.database.transaction() as tx:
-                return await secrets.moved(tx, actor, opened.secret, kept)
+            yield opened.secret, await self._create(place, vault, before.id, opened.value)
         finally:
             await self._discard(vault, before.id)
 
