@@ -4,6 +4,7 @@ against pgbench with the same statement on the same durable server, by turns."""
 import asyncio
 import time
 from collections.abc import Generator
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -16,6 +17,9 @@ from mooring.base.db import Database, connect
 from mooring.base.hints import Hints
 from mooring.sessions import transcript
 from mooring.sessions.entities import Said
+
+# asyncpg has no type information.
+_asyncpg: Any = asyncpg
 
 BATCH = 50
 SESSIONS = 12
@@ -57,8 +61,7 @@ def bodies() -> Generator[bytes]:
 async def prepare(plane: Plane) -> None:
     """The sessions and their runs, in Mooring's database and in the one beside it."""
     for name in ("mooring", DATABASE):
-        # asyncpg has no type information.
-        connection = await asyncpg.connect(f"postgresql://postgres@/{name}?host={plane.postgres}")  # pyright: ignore[reportUnknownMemberType]
+        connection = await _asyncpg.connect(f"postgresql://postgres@/{name}?host={plane.postgres}")
         await connection.execute("SET session_replication_role = replica")
         for made in _MAKE:
             await connection.execute(made)

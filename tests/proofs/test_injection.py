@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -73,8 +74,8 @@ async def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def heard(record: Any) -> None:
         said.append(record.query)
 
-    async def overheard(connection: Any) -> None:
-        await prepare(connection)
+    async def overheard(connection: Any, patience: timedelta) -> None:
+        await prepare(connection, patience)
         connection.add_query_logger(heard)
 
     monkeypatch.setattr(db, "_prepare", overheard)

@@ -31,6 +31,15 @@ def _decode_json(value: bytes) -> Any:  # noqa: ANN401 - a JSON document has no 
     return msgspec.json.decode(value[1:])
 
 
+async def _prepare(connection: Any, patience: timedelta) -> None:  # noqa: ANN401 - asyncpg has no type information
+    await connection.set_type_codec(
+        "jsonb", encoder=_encode_json, decoder=_decode_json, schema="pg_catalog", format="binary"
+    )
+    await connection.execute(
+        "SELECT set_config('idle_in_transaction_session_timeout', $1, false)", f"{patience // _MS}ms"
+    )
+
+
 async def _keep(_connection: Any) -> None:  # noqa: ANN401 - asyncpg has no type information
     # What a connection begins with stays; nothing else sets session state, so there is nothing to reset.
     return
@@ -219,12 +228,7 @@ async def connect(url: str, *, hints: Hints, most: int = 12, patience: timedelta
     """
 
     async def prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no type information
-        await connection.set_type_codec(
-            "jsonb", encoder=_encode_json, decoder=_decode_json, schema="pg_catalog", format="binary"
-        )
-        await connection.execute(
-            "SELECT set_config('idle_in_transaction_session_timeout', $1, false)", f"{patience // _MS}ms"
-        )
+        await _prepare(connection, patience)
 
     try:
         pool = await _asyncpg.create_pool(url, min_size=1, max_size=most, init=prepare, reset=_keep)
