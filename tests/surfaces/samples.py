@@ -11,13 +11,29 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A body for POST (made with its prerequisites), a patch that changes something, what a patch with null gives."""
+    """A body for POST (made with its prerequisites), a patch that changes something, what a patch with null gives.
+
+    `unshown`: what is sent and never shown; `once`: what only the answer to POST shows. `needs`: a body must have its
+    first field. `settled`: all that is shown is versioned.
+    """
 
     path: str
     kind: str
     body: Callable[[Asker], Awaitable[Body]]
     patch: Body
     cleared: Body = field(default_factory=dict[str, Any])
+    unshown: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
+    needs: bool = True
+    settled: bool = True
+
+    async def made(self, asker: Asker, body: Body | None = None) -> Body:
+        """One, as it is read from then on."""
+        return self.shown(await asker.made(self.path, body or await self.body(asker)))
+
+    def shown(self, made: Body) -> Body:
+        """The answer to POST without what is shown once."""
+        return {name: value for name, value in made.items() if name not in self.once}
 
 
 def _of(**body: Any) -> Callable[[Asker], Awaitable[Body]]:
@@ -47,6 +63,15 @@ async def _workflow_task(asker: Asker) -> Body:
 async def _instance(asker: Asker) -> Body:
     group = await asker.made("/groups", {"name": "of the instance"})
     return {"name": "small", "group_id": group["id"], "environment": {"A": "1", "B": "2"}, "cpus": 2}
+
+
+async def _exposure(asker: Asker) -> Body:
+    group = await asker.made("/groups", {"name": "of the exposure"})
+    instance = await asker.made("/compute_instances", {"name": "exposing", "group_id": group["id"]})
+    secret = await asker.made("/secrets", {"name": "exposed", "value": "long enough a value"})
+    granted = await asker.ask("PUT", f"/groups/{group['id']}/available_secrets/{secret['id']}")
+    assert granted.status_code == 200, granted.text
+    return {"compute_instance_id": instance["id"], "secret_id": secret["id"], "expose_as_env": "TOKEN"}
 
 
 SAMPLES = {
@@ -109,6 +134,38 @@ SAMPLES = {
             body=_instance,
             patch={"environment": {"B": None, "C": "3"}},
             cleared={"cpus": None, "environment": {}},
+        ),
+        Sample(
+            path="/secrets",
+            kind="Secret",
+            body=_of(name="token", value="long enough a value", description="of the forge"),
+            patch={"name": "key"},
+            cleared={"description": ""},
+            unshown=("value",),
+            once=("warnings",),
+        ),
+        Sample(
+            path="/instance_secret_mappings",
+            kind="InstanceSecretMapping",
+            body=_exposure,
+            patch={"expose_as_env": "KEY"},
+        ),
+        Sample(
+            path="/sessions",
+            kind="Session",
+            body=_of(name="fix it", prompt="look", timeout=60, interactive=True),
+            patch={"name": "mend it"},
+            cleared={"prompt": None, "timeout": None, "interactive": False},
+            needs=False,
+            settled=False,
+        ),
+        Sample(
+            path="/tokens",
+            kind="Token",
+            body=_of(name="of a script", scopes=["read"]),
+            patch={"name": "of the script"},
+            once=("token",),
+            settled=False,
         ),
     )
 }

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from mooring.http.catalog import WORKFLOW_SKILL, WORKFLOW_TASK
+from mooring.http.compute import EXPOSURE
 from surfaces.people import BASE, Asker
 from surfaces.samples import SAMPLES, Sample
 
 EVERY = [pytest.param(sample, id=kind) for kind, sample in SAMPLES.items()]
-PARTS = (WORKFLOW_SKILL.path, WORKFLOW_TASK.path)
+PARTS = {WORKFLOW_SKILL.path: "workflow_id", WORKFLOW_TASK.path: "workflow_id", EXPOSURE.path: "compute_instance_id"}
+"""Where a part is → the field that names its owner."""
 
 
 async def events_of(asker: Asker, resource_id: str) -> list[dict[str, Any]]:
@@ -21,7 +23,7 @@ async def events_of(asker: Asker, resource_id: str) -> list[dict[str, Any]]:
 
 def told_of(sample: Sample, made: dict[str, Any]) -> str:
     """The resource whose events hold the changes: for a part its owner."""
-    return made["workflow_id"] if sample.path in PARTS else made["id"]
+    return made[PARTS.get(sample.path, "id")]
 
 
 @pytest.mark.parametrize("sample", EVERY)
@@ -29,11 +31,12 @@ async def test_what_is_made_is_where_the_answer_says_and_in_the_list(admin: Aske
     body = await sample.body(admin)
     answer = await admin.ask("POST", sample.path, body)
     assert answer.status_code == 201, answer.text
-    made = answer.json()
+    made = sample.shown(answer.json())
     assert made["kind"] == sample.kind
     assert answer.headers["Location"] == made["href"] == f"{BASE}{sample.path}/{made['id']}"
     assert (answer.headers["ETag"], made["version"]) == ('"1"', 1)
-    assert made.items() >= body.items()
+    assert set(answer.json()) - set(made) == set(sample.once)
+    assert made.items() >= {name: value for name, value in body.items() if name not in sample.unshown}.items()
     assert made["created_by_user_id"] == admin.id
     read = await admin.get(made["href"])
     assert (read.status_code, read.json(), read.headers["ETag"]) == (200, made, '"1"')
@@ -43,9 +46,9 @@ async def test_what_is_made_is_where_the_answer_says_and_in_the_list(admin: Aske
     assert listed["size"] == len(listed["items"]) == listed["total"]
 
 
-@pytest.mark.parametrize("sample", EVERY)
+@pytest.mark.parametrize("sample", [entry for entry in EVERY if entry.values[0].settled])  # type: ignore[union-attr]
 async def test_who_has_this_version_is_not_sent_it_again(admin: Asker, sample: Sample) -> None:
-    made = await admin.made(sample.path, await sample.body(admin))
+    made = await sample.made(admin)
     for tag in ('"1"', 'W/"1"', '"7", "1"', "*"):
         answer = await admin.get(made["href"], If_None_Match=tag)
         assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
@@ -57,7 +60,7 @@ async def test_who_has_this_version_is_not_sent_it_again(admin: Asker, sample: S
 async def test_a_patch_changes_what_it_names_and_leaves_one_event_with_before_after_and_reason(
     admin: Asker, sample: Sample
 ) -> None:
-    made = await admin.made(sample.path, await sample.body(admin))
+    made = await sample.made(admin)
     before = await events_of(admin, told_of(sample, made))
     answer = await admin.ask("PATCH", made["href"], sample.patch, If_Match='"1"', Audit_Reason="weil es so sein muß")
     assert answer.status_code == 200, answer.text
@@ -77,7 +80,7 @@ async def test_a_patch_changes_what_it_names_and_leaves_one_event_with_before_af
 
 @pytest.mark.parametrize("sample", EVERY)
 async def test_a_patch_that_changes_nothing_keeps_the_version_and_makes_no_event(admin: Asker, sample: Sample) -> None:
-    made = await admin.made(sample.path, await sample.body(admin))
+    made = await sample.made(admin)
     before = await events_of(admin, told_of(sample, made))
     for patch in ({}, {name: made[name] for name in sample.patch}):
         answer = await admin.ask("PATCH", made["href"], patch)
@@ -87,7 +90,7 @@ async def test_a_patch_that_changes_nothing_keeps_the_version_and_makes_no_event
 
 @pytest.mark.parametrize("sample", [entry for entry in EVERY if entry.values[0].cleared])  # type: ignore[union-attr]
 async def test_null_in_a_patch_clears_a_field_to_what_it_is_when_left_out(admin: Asker, sample: Sample) -> None:
-    made = await admin.made(sample.path, await sample.body(admin))
+    made = await sample.made(admin)
     answer = await admin.ask("PATCH", made["href"], dict.fromkeys(sample.cleared))
     assert answer.status_code == 200, answer.text
     assert answer.json().items() >= sample.cleared.items()
@@ -95,7 +98,7 @@ async def test_null_in_a_patch_clears_a_field_to_what_it_is_when_left_out(admin:
 
 @pytest.mark.parametrize("sample", EVERY)
 async def test_a_stale_if_match_changes_nothing(admin: Asker, sample: Sample) -> None:
-    made = await admin.made(sample.path, await sample.body(admin))
+    made = await sample.made(admin)
     for method, body in (("PATCH", sample.patch), ("PUT", made), ("DELETE", None)):
         answer = await admin.ask(method, made["href"], body, If_Match='"2"')
         assert (answer.status_code, answer.json()["code"]) == (412, "mooring-31")
@@ -104,7 +107,7 @@ async def test_a_stale_if_match_changes_nothing(admin: Asker, sample: Sample) ->
 
 @pytest.mark.parametrize("sample", EVERY)
 async def test_put_takes_back_what_was_read_and_refuses_what_the_server_keeps(admin: Asker, sample: Sample) -> None:
-    made = await admin.made(sample.path, await sample.body(admin))
+    made = await sample.made(admin)
     same = await admin.ask("PUT", made["href"], made)
     assert (same.status_code, same.json()) == (200, made)
     for name, value in (("id", "x"), ("version", 2), ("created_at", "2020-01-01T00:00:00Z"), ("kind", "Other")):
@@ -122,11 +125,11 @@ async def test_an_unknown_key_a_wrong_type_and_a_missing_field_are_400_naming_it
     for wrong, named in (
         ({**body, "colour": "red"}, "colour"),
         ({**body, required: 5}, required),
-        ({name: value for name, value in body.items() if name != required}, required),
+        *([({name: value for name, value in body.items() if name != required}, required)] if sample.needs else []),
     ):
         answer = await admin.ask("POST", sample.path, wrong)
         assert (answer.status_code, named in answer.json()["reason"]) == (400, True), answer.text
-    made = await admin.made(sample.path, body)
+    made = await sample.made(admin, body)
     for patch, named in (({"colour": "red"}, "colour"), ({"version": 3}, "version"), ({required: 5}, required)):
         answer = await admin.ask("PATCH", made["href"], patch)
         assert (answer.status_code, named in answer.json()["reason"]) == (400, True), answer.text
@@ -136,7 +139,7 @@ async def test_an_unknown_key_a_wrong_type_and_a_missing_field_are_400_naming_it
 async def test_what_is_deleted_is_not_there_and_can_be_made_again_for_ever(admin: Asker, sample: Sample) -> None:
     body = await sample.body(admin)
     for _ in range(3):
-        made = await admin.made(sample.path, body)
+        made = await sample.made(admin, body)
         known = len(await events_of(admin, told_of(sample, made)))
         answer = await admin.ask("DELETE", made["href"], If_Match='"1"', Audit_Reason="no longer")
         assert (answer.status_code, answer.content) == (204, b"")
@@ -151,7 +154,7 @@ async def test_what_is_deleted_is_not_there_and_can_be_made_again_for_ever(admin
 
 @pytest.mark.parametrize("sample", EVERY)
 async def test_ids_that_are_none_are_404(admin: Asker, sample: Sample) -> None:
-    made = await admin.made(sample.path, await sample.body(admin))
+    made = await sample.made(admin)
     prefix = made["id"].partition("_")[0]
     swapped = made["id"].swapcase() if made["id"].swapcase() != made["id"] else "x"
     for wrong in ("x", swapped, f"{prefix}_", f"{prefix}_{'z' * 27}", f"{made['id']}'--", "%00", "..%2Fusers"):

@@ -189,7 +189,11 @@ async def test_every_refusal_is_listed_and_says_where_it_stands(admin: Asker) ->
 async def test_a_path_that_is_not_there_and_a_method_it_does_not_take(admin: Asker) -> None:
     assert (await admin.get("/colours")).status_code == 404
     answer = await admin.ask("DELETE", "/agents")
-    assert (answer.status_code, answer.headers["Allow"], answer.json()["code"]) == (405, "GET, POST", "mooring-30")
+    assert (answer.status_code, answer.headers["Allow"], answer.json()["code"]) == (
+        405,
+        "GET, HEAD, POST",
+        "mooring-30",
+    )
 
 
 async def test_a_reason_that_is_no_text_is_refused(admin: Asker) -> None:

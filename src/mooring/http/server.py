@@ -5,14 +5,15 @@ import contextlib
 import functools
 import math
 import re
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import structlog
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
@@ -124,7 +125,7 @@ def _everything() -> HTTPRouteHandler:
     async def handle(request: AnyRequest) -> Response[Any]:
         operation_id = request.state.operation_id = new_id("op")
         methods = paths[str(request.scope["path_template"])]
-        route = methods.get(request.method)
+        route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             return _without_route(request.method, methods, operation_id)
         held: Held = request.app.state.held
@@ -134,9 +135,12 @@ def _everything() -> HTTPRouteHandler:
         )
         # Also where the handler looks at none: an unknown parameter is refused everywhere.
         call.asked(route.query)
-        return _response(await route.handle(call), operation_id)
+        answer = await route.handle(call)
+        # What HEAD is answered is GET's; the server leaves out the body, but would wait for the end of a stream.
+        headed = request.method == "HEAD" and answer.stream is not None
+        return _response(replace(answer, stream=_nothing()) if headed else answer, operation_id)
 
-    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     # The answer carries its own status; the framework's guess for DELETE would forbid a body.
     return HTTPRouteHandler(list(dict.fromkeys(patterns)), http_method=methods, status_code=200)(handle)  # pyright: ignore[reportArgumentType] - the framework names methods by an enum too
 
@@ -144,9 +148,19 @@ def _everything() -> HTTPRouteHandler:
 def _without_route(method: str, methods: Mapping[str, Route], operation_id: str) -> Response[bytes]:
     """What a path takes, told to anyone who asks: the description is open as well. Raises NoSuchMethod."""
     if method != "OPTIONS":
-        raise NoSuchMethod(tuple(methods))
-    headers = {"Allow": ", ".join([*methods, "OPTIONS"]), "X-Operation-ID": operation_id}
+        raise NoSuchMethod(_taken(methods))
+    headers = {"Allow": ", ".join([*_taken(methods), "OPTIONS"]), "X-Operation-ID": operation_id}
     return Response(b"", status_code=204, headers=headers)
+
+
+def _taken(methods: Iterable[str]) -> tuple[str, ...]:
+    """The methods of a path: what GET takes HEAD takes too."""
+    return tuple(taken for method in methods for taken in ((method, "HEAD") if method == "GET" else (method,)))
+
+
+async def _nothing() -> AsyncGenerator[bytes]:
+    return
+    yield
 
 
 def _segment(part: str) -> str:
@@ -177,7 +191,7 @@ def _refuse(request: AnyRequest, error: Exception) -> Response[Any]:
 
 def _allowed(path: str) -> tuple[str, ...]:
     """The methods of a path."""
-    return tuple(route.method for route in ROUTES if _PATTERNS[route.path].fullmatch(path.removeprefix(BASE)))
+    return _taken(route.method for route in ROUTES if _PATTERNS[route.path].fullmatch(path.removeprefix(BASE)))
 
 
 def _refusal_headers(error: MooringError, operation_id: str) -> dict[str, str]:
@@ -238,9 +252,6 @@ async def _reference() -> Response[bytes]:
 
 
 def _open_to_all() -> list[HTTPRouteHandler]:
-    return [
-        HTTPRouteHandler("/healthz", http_method="GET")(_healthz),
-        HTTPRouteHandler("/readyz", http_method="GET")(_readyz),
-        HTTPRouteHandler(f"{BASE}/openapi", http_method="GET")(_openapi),
-        HTTPRouteHandler("/docs", http_method="GET")(_reference),
-    ]
+    pages = {"/healthz": _healthz, "/readyz": _readyz, f"{BASE}/openapi": _openapi, "/docs": _reference}
+    reads = [HttpMethod.GET, HttpMethod.HEAD]
+    return [HTTPRouteHandler(path, http_method=reads)(tell) for path, tell in pages.items()]
