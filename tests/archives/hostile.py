@@ -325,3 +325,7 @@ ZIPS = {
 }
 
 REFUSED = PATHS | LINKS | REPORTED | KINDS | NUMBERS | PAX | ENVELOPES | ZIPS
+# What can be sent: an upload of nothing is refused before anybody looks at it.
+SENT = {name: case for name, case in REFUSED.items() if case.data}
+# The first of these for each rule.
+OF_EVERY_RULE = {name: SENT[name] for name in {case.rule: name for name, case in reversed(SENT.items())}.values()}

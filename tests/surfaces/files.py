@@ -1,12 +1,18 @@
 """Filesystems, sent and imported as the loop would."""
 
+import asyncio
+import contextlib
 import hashlib
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from mooring.app import App
+from mooring.base.work import Worker
+from mooring.files.archive.limits import Limits
 from mooring.files.loop import Filesystems
 from mooring.files.store import blobs, entries
 from mooring.files.store import filesystems as store
@@ -69,6 +75,37 @@ class Work:
                 async with self.app.database.transaction() as tx:
                     await applied.write(tx)
         return len(due)
+
+
+@contextlib.asynccontextmanager
+async def importing(app: App, limits: Limits | None = None) -> AsyncGenerator[None]:
+    """The loops of filesystems at work, for as long as the block runs."""
+    workshop = replace(app.depot.workshop, limits=limits or app.depot.workshop.limits)
+    found = Filesystems(database=app.database, depot=replace(app.depot, workshop=workshop), blobs=app.blobs)
+    worker = Worker(app.database, found.loops(), place="here")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker.run())
+        yield
+        worker.stop()
+
+
+async def imported(app: App) -> None:
+    """Return when nothing is to be imported any more; somebody else imports."""
+    async with asyncio.timeout(300):
+        with app.database.hints.waiting("filesystems") as hint:
+            while await _to_import(app):
+                await hint.wait()
+                hint.clear()
+
+
+async def _to_import(app: App) -> list[str]:
+    async with app.database.reading() as tx:
+        return await tx.values(str, store.IMPORTING)
+
+
+def written(root: Path) -> set[Path]:
+    """Everything that lies below a directory but for what was uploaded."""
+    return {path for path in root.rglob("*") if "uploads" not in path.parts}
 
 
 async def made(asker: Asker, work: Work, data: bytes, name: str = "files", **fields: object) -> dict[str, Any]:
