@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mooring.base.db import Database, Tx
-from mooring.base.errors import Unavailable
+from mooring.base.errors import Unavailable, Unfit
 from mooring.base.work import Applied, Loop, Worker, forget, look_again
 
 READY = "SELECT unnest(ARRAY['a', 'b', 'c']) AS id"
@@ -95,6 +96,46 @@ async def test_a_step_that_breaks_does_not_end_the_loop(database: Database) -> N
         return Applied(again=timedelta(hours=1))
 
     await run_until(Worker(database, (loop(step, at_once=1),), place="here"), done)
+
+
+@pytest.mark.parametrize(
+    ("error", "reasons"),
+    [
+        (ZeroDivisionError("secret"), ["it broke 6 times: ZeroDivisionError"]),
+        (Unfit("it never will"), ["it broke 6 times: it never will"]),
+        (Unavailable("not now"), []),
+    ],
+    ids=["broken", "unfit", "away"],
+)
+async def test_what_breaks_again_and_again_is_given_up_and_what_is_only_away_is_not(
+    database: Database, error: Exception, reasons: list[str]
+) -> None:
+    async with database.transaction() as tx:
+        await tx.run("INSERT INTO leases (loop, resource_id, failures) VALUES ('test', 'a', 5), ('test', 'b', 4)")
+    given_up: list[tuple[str, str]] = []
+    done = asyncio.Event()
+
+    async def step(identifier: str) -> Applied:
+        if identifier != "c":
+            raise error
+        return Applied(again=timedelta(hours=1))
+
+    async def give_up(_: Tx, identifier: str, reason: str) -> None:
+        given_up.append((identifier, reason))
+
+    async def all_tried() -> None:
+        tried: set[str] = set()
+        while tried != {"a", "b", "c"}:
+            async with database.reading() as tx:
+                waiting = await tx.values(str, "SELECT resource_id FROM leases WHERE due > now()")
+            tried = {*waiting, *(identifier for identifier, _ in given_up)}
+        done.set()
+
+    worker = Worker(database, (replace(loop(step), give_up=give_up),), place="here")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(all_tried())
+        await run_until(worker, done)
+    assert given_up == [("a", reason) for reason in reasons]
 
 
 async def test_a_worker_whose_lease_was_taken_over_writes_nothing(database: Database) -> None:

@@ -17,13 +17,14 @@ import pytest
 
 from archives import make
 from archives.hands import repacked
-from archives.hostile import LINKS, PATHS, ZIPS, Case
+from archives.hostile import PATHS
 from blobs import servers
 from blobs.conftest import put_object, s3_settings
 from mooring.app import App
+from mooring.base.db import Database
 from mooring.files.blobs.s3 import in_bucket
 from repositories import repository
-from surfaces.files import Work, checksum, made, pushed, upload, uploaded, want
+from surfaces.files import Work, checksum, imported, importing, made, pushed, upload, uploaded, want
 from surfaces.people import Asker, join
 
 BIG = os.urandom(700_000)
@@ -115,27 +116,6 @@ async def test_an_auditor_sends_nothing(admin: Asker) -> None:
     auditor = await join(admin, "auditor", role="auditor")
     answer = await auditor.send("PUT", f"/uploads/{checksum(b'x')}", b"x", "application/octet-stream")
     assert answer.status_code == 403
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "case",
-    [PATHS["a name that goes up"], LINKS["a write through an inward link"], ZIPS["entries that overlap"]],
-    ids=["tar", "link", "zip"],
-)
-async def test_a_hostile_archive_is_refused_by_name_and_leaves_nothing(
-    admin: Asker, work: Work, app: App, case: Case
-) -> None:
-    filesystem = await made(admin, work, case.data)
-    assert (filesystem["phase"], filesystem["current_version_id"]) == ("failed", None)
-    assert f"({case.rule.value})" in filesystem["reason"]
-    assert await events(admin, filesystem) == ["filesystem.create", "filesystem.import", "filesystem.refuse"]
-    [event] = (await admin.get(f"/resource_events?resource_id={filesystem['id']}&action=filesystem.refuse")).json()[
-        "items"
-    ]
-    assert event["details"]["rule"] == case.rule.value
-    assert [blob async for blob in app.blobs.list("filesystems")] == []
-    assert (await admin.get(f"{filesystem['href']}/entries")).status_code == 404
 
 
 @pytest.mark.slow
@@ -431,6 +411,30 @@ async def test_a_worker_that_ends_early_delays_the_import_and_no_more(
     await work.imports()
     assert (await admin.get(filesystem["href"])).json()["phase"] == "ready"
     assert (await events(admin, filesystem))[2:] == ["filesystem.delay", "filesystem.ready"]
+
+
+@pytest.mark.slow
+async def test_an_import_that_breaks_again_and_again_fails_with_a_reason(
+    admin: Asker, work: Work, app: App, owner: Database
+) -> None:
+    filesystem = await admin.made("/filesystems", {"name": "f", "source": uploaded(await upload(admin, TREE))})
+    await work.step(filesystem["id"])
+    async with app.database.transaction() as tx:
+        lease = "INSERT INTO leases (loop, resource_id, failures) VALUES ('filesystem-imports', $1, 5)"
+        await tx.run(lease, filesystem["id"])
+    async with owner.transaction() as tx:
+        await tx.script("REVOKE INSERT ON filesystem_entries FROM mooring")
+    try:
+        async with importing(app):
+            await imported(app)
+    finally:
+        async with owner.transaction() as tx:
+            await tx.script("GRANT INSERT ON filesystem_entries TO mooring")
+    failed = (await admin.get(filesystem["href"])).json()
+    assert (failed["phase"], failed["source"], failed["current_version_id"]) == ("failed", None, None)
+    assert "given up, it broke 6 times: InsufficientPrivilegeError" in failed["reason"]
+    assert (await events(admin, filesystem))[2:] == ["filesystem.fail"]
+    assert (await pushed(admin, work, failed, TREE))["phase"] == "ready"
 
 
 # --- damage, and the end ---

@@ -7,7 +7,7 @@ its lease until it expires; then another takes over, and what the first one writ
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import LiteralString
@@ -26,6 +26,8 @@ HEARTBEAT = LEASE / 3
 POLL = timedelta(seconds=1)
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
+# Steps that may break in a row before the loop is told to give up.
+_MOST_BROKEN = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Loop:
 
     `ready` selects the ids (column `id`) that want a step, oldest first, without locks; it may name $5, the worker's
     place. `step` is a contact. `wakes` are the hints that make the loop look at once. `at_once` bounds the steps in
-    flight.
+    flight. `give_up` writes that an id gets no more steps, and why, once they broke again and again.
     """
 
     name: LiteralString
@@ -51,6 +53,7 @@ class Loop:
     wakes: tuple[str, ...]
     at_once: int = 8
     poll: timedelta = POLL
+    give_up: Callable[[Tx, str, str], Awaitable[None]] | None = None
 
 
 _CLAIM = """
@@ -149,10 +152,10 @@ class Worker:
             await self._apply(loop, identifier, token, applied)
         except* MooringError as group:
             log.warning("step failed", loop=loop.name, id=identifier, reason=_reasons(group))
-            await self._postpone(loop, identifier, token)
+            await self._failed(loop, identifier, token, group)
         except* Exception as group:
             log.exception("step broke", loop=loop.name, id=identifier, exc_info=group)
-            await self._postpone(loop, identifier, token)
+            await self._failed(loop, identifier, token, group)
         finally:
             slots.release()
             hint.set()
@@ -172,10 +175,30 @@ class Worker:
             if applied.write is not None:
                 await applied.write(tx)
 
-    async def _postpone(self, loop: Loop, identifier: str, token: UUID) -> None:
+    async def _failed(self, loop: Loop, identifier: str, token: UUID, group: BaseExceptionGroup[Exception]) -> None:
+        """Try again later, or no more: what is not available may be so at any time, else it breaks as it did."""
+        failures = await self._postpone(loop, identifier, token)
+        if loop.give_up is not None and failures >= _MOST_BROKEN and group.split(Unavailable)[1] is not None:
+            await self._give_up(loop.give_up, loop, identifier, f"it broke {failures} times: {_reasons(group)}")
+
+    async def _postpone(self, loop: Loop, identifier: str, token: UUID) -> int:
+        """How often it failed in a row; 0 when that cannot be told."""
+        first = timedelta(seconds=_FIRST_RETRY)
         with contextlib.suppress(Unavailable):
             async with self._database.transaction() as tx:
-                await tx.run(_POSTPONE, loop.name, identifier, token, timedelta(seconds=_FIRST_RETRY), _LONGEST_RETRY)
+                return await tx.value(int, _POSTPONE, loop.name, identifier, token, first, _LONGEST_RETRY) or 0
+        return 0
+
+    async def _give_up(
+        self, write: Callable[[Tx, str, str], Awaitable[None]], loop: Loop, identifier: str, reason: str
+    ) -> None:
+        """No more steps for this one. Where that cannot be written either, it is tried again with the next step."""
+        try:
+            async with self._database.transaction() as tx:
+                await forget(tx, loop.name, identifier)
+                await write(tx, identifier, reason)
+        except Exception:
+            log.exception("cannot give up", loop=loop.name, id=identifier)
 
     async def _pause(self, hint: asyncio.Event, seconds: float) -> None:
         """Until the hint, the stop or the time."""
@@ -194,6 +217,7 @@ _POSTPONE = """
 UPDATE leases SET token = NULL, until = NULL, failures = failures + 1,
     due = now() + least($4::interval * power(2, least(failures, 16)), make_interval(secs => $5))
 WHERE loop = $1 AND resource_id = $2 AND token = $3
+RETURNING failures
 """
 
 
@@ -232,8 +256,19 @@ def _back_off(failures: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
 
 
-def _reasons(group: BaseExceptionGroup[MooringError]) -> str:
-    return "; ".join(error.reason if isinstance(error, MooringError) else str(error) for error in group.exceptions)
+def _reasons(group: BaseExceptionGroup[Exception]) -> str:
+    """What people may read of it: of what is not ours the kind alone, the log has the rest."""
+    return "; ".join(
+        error.reason if isinstance(error, MooringError) else type(error).__name__ for error in _single(group)
+    )
+
+
+def _single(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _single(error)
+        else:
+            yield error
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event) -> None:

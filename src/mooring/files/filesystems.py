@@ -177,6 +177,16 @@ async def fail(
         await _end(tx, before, reason, facts, verb=verb)
 
 
+async def give_up(tx: Tx, filesystem_id: str, reason: str) -> None:
+    """The version that is on its way does not come: making it broke in a way nobody foresaw."""
+    try:
+        before = await ledger.read(tx, SYSTEM, FILESYSTEM, filesystem_id, lock=True)
+    except Missing:
+        return
+    if before.source is not None:
+        await _end(tx, before, f"the import was given up, {reason}; the log of `moor work` says more", {})
+
+
 async def delay(tx: Tx, filesystem_id: str, coming: Coming, reason: str) -> None:
     """The version comes later: why."""
     before = await _still(tx, filesystem_id, coming)

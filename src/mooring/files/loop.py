@@ -50,6 +50,7 @@ class Filesystems:
                 step=self.step,
                 wakes=("filesystems",),
                 at_once=_IMPORTS_AT_ONCE,
+                give_up=filesystems.give_up,
             ),
             Loop(name=_SWEEP_BLOBS, ready=blobs.DUE, step=self.sweep, wakes=("filesystem_blobs",), poll=_SLOW),
             Loop(name=_SWEEP_ROWS, ready=entries.DUE, step=self.sweep_rows, wakes=("filesystem_blobs",), poll=_SLOW),
