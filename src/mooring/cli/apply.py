@@ -32,7 +32,7 @@ _SHOWN = 60
 @writing
 @reaching
 def command(files: tuple[str, ...], *, dry_run: bool, prune: bool, yes: bool, shape: Shape, reason: str | None) -> None:
-    r"""Make what files declare so: create what is not there, change what differs, leave the rest.
+    """Make what files declare so: create what is not there, change what differs, leave the rest.
 
     \b
     kind: workflow
@@ -42,7 +42,7 @@ def command(files: tuple[str, ...], *, dry_run: bool, prune: bool, yes: bool, sh
     tasks: [look, {task: report, continue_on_failure: true}]
 
     References are names (declared here, or there already) or ids. A field that a document leaves out stays as it is.
-    """
+    """  # noqa: D301 - the character itself: click leaves the lines that follow as they are
     documents = read(files)
     with reach() as mooring:
         todo = steps(mooring, documents)

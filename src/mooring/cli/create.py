@@ -17,7 +17,7 @@ from mooring.client.kinds import Kind
 @writing
 @reaching
 def command(kind: Kind, name: str | None, fields: tuple[str, ...], shape: Shape, reason: str | None) -> None:
-    r"""Make one of a KIND with this NAME.
+    """Make one of a KIND with this NAME.
 
     \b
     moor create agent reviewer runtime=claude prompt=@reviewer.md
@@ -29,7 +29,7 @@ def command(kind: Kind, name: str | None, fields: tuple[str, ...], shape: Shape,
     \b
     moor create workflow-skill workflow=review skill=style
     moor create exposure instance=box secret=deploy-key expose_as_env=DEPLOY_KEY
-    """
+    """  # noqa: D301 - the character itself: click leaves the lines that follow as they are
     can = to_make(kind)
     if kind.label is None:
         fields, name = (name, *fields) if name else fields, None

@@ -29,7 +29,7 @@ _HEAD = """\
 @writing
 @reaching
 def command(kind: Kind, name: str, fields: tuple[str, ...], shape: Shape, reason: str | None) -> None:
-    r"""Change the one of a KIND with this NAME or id: the fields that are named, or, when none is, in your editor.
+    """Change the one of a KIND with this NAME or id: the fields that are named, or, when none is, in your editor.
 
     \b
     moor edit task build max_attempts=5 check=@check.sh
@@ -37,7 +37,7 @@ def command(kind: Kind, name: str, fields: tuple[str, ...], shape: Shape, reason
     EDITOR=vi moor edit workflow review
 
     A field without a value is cleared. Somebody else's change in between is never overwritten.
-    """
+    """  # noqa: D301 - the character itself: click leaves the lines that follow as they are
     can = to_change(kind)
     with reach() as mooring:
         resources = mooring.of(kind.noun)
