@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -14,11 +14,15 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading and what stands under it. `gives` way where the terminal is narrow; others are never cut."""
+    """A heading and what stands under it. `gives` way where the terminal is narrow; others are never cut.
+
+    `last`: it gives way where the others have no more to give.
+    """
 
     heading: str
     cell: Callable[[Row], str]
     gives: bool = True
+    last: bool = False
     # Only in a wide table.
     wide: bool = False
 
@@ -197,7 +201,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "event": (
         _whole("AT", lambda row: clock(row.get("timestamp"))[5:-1]),
-        field("action", gives=False),
+        replace(field("action", gives=False), last=True),
         field("actor", heading="WHO"),
         _whole("RESOURCE", lambda row: str(row.get("resource_id"))),
         Column(heading="CHANGE", cell=changes),

@@ -69,7 +69,9 @@ def _fitted(columns: Sequence[Column], widths: Sequence[int], width: int) -> lis
     fitted = list(widths)
     excess = sum(fitted) + _GAP * (len(fitted) - 1) - width
     while excess > 0:
-        giving = [at for at, column in enumerate(columns) if column.gives and fitted[at] > _NARROWEST]
+        giving = [at for at, column in enumerate(columns) if column.gives and fitted[at] > _NARROWEST] or [
+            at for at, column in enumerate(columns) if column.last and fitted[at] > _NARROWEST
+        ]
         if not giving:
             break
         widest = max(giving, key=lambda at: fitted[at])
