@@ -48,11 +48,12 @@ async def test_what_is_taken_without_its_danger_is_listed_without_it(
     moor: Moor, app: App, tmp_path: Path, cases: Mapping[str, Neutral]
 ) -> None:
     async with importing(app, SMALL):
-        for name, case in cases.items():
+        for number, (name, case) in enumerate(cases.items()):
             (tmp_path / "odd").write_bytes(case.data)
-            pushed = await moor("fs", "push", str(tmp_path / "odd"), name)
+            pushed = await moor("fs", "push", str(tmp_path / "odd"), f"f{number}")
             assert (name, pushed.status, pushed.err) == (name, 0, "")
-            listed = await moor("fs", "ls", name, "-R", "-o", "json")
+            listed = await moor("fs", "ls", f"f{number}", "-R", "-o", "json")
+            assert (name, listed.status, listed.err) == (name, 0, "")
             found = {entry["path"]: entry for entry in json.loads(listed.out)}
             assert (name, case.differences(found)) == (name, [])
 
