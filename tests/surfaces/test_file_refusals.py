@@ -95,3 +95,14 @@ async def test_names_other_systems_cannot_have_are_refused_where_that_is_asked(
     await nothing_came(app, before, tmp_path)
     for name, found in (await asked(admin, where)).items():
         assert (name, found["phase"], "(portable)" in found["reason"]) == (name, "failed", True)
+
+
+@pytest.mark.slow
+async def test_names_other_systems_cannot_have_are_told_by_the_event_of_the_version(admin: Asker, app: App) -> None:
+    where = await sent(admin, {name: UNPORTABLE[name].data for name in ("CON", "readme beside README")})
+    async with importing(app):
+        await imported(app)
+    for name, found in (await asked(admin, where)).items():
+        [event] = (await admin.get(f"/resource_events?resource_id={found['current_version_id']}")).json()["items"]
+        [warning] = event["details"]["warnings"]
+        assert (event["details"]["warned"], warning.split(":")[0]) == (1, name.split(" beside ")[-1])

@@ -162,6 +162,8 @@ class Depot:
             blocks_key=blocks_key,
             blocks_checksum=f"sha256:{table}",
             entry_count=packed.entry_count,
+            warned=made.taken.warned,
+            warnings=made.taken.warnings,
         )
 
     async def _rows(self, version_id: str, file: IO[bytes]) -> None:

@@ -1,6 +1,6 @@
 """The verbs of filesystems. They write rows alone; archives are fetched, looked at and stored by the loop (loop.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -51,6 +51,9 @@ class Stored:
     blocks_key: str
     blocks_checksum: str
     entry_count: int
+    # Names that other systems cannot have: how many, and the first of them with what is wrong with each.
+    warned: int
+    warnings: Sequence[str]
 
 
 def upload_key(user_id: str | None, checksum: str) -> str:
@@ -329,4 +332,5 @@ async def _version(
         "blocks_checksum": stored.blocks_checksum,
         "entry_count": stored.entry_count,
     }
-    return await ledger.insert(tx, actor, FILESYSTEM_VERSION, values, identifier=stored.version_id)
+    details = {"warned": stored.warned, "warnings": stored.warnings} if stored.warned else None
+    return await ledger.insert(tx, actor, FILESYSTEM_VERSION, values, details=details, identifier=stored.version_id)
