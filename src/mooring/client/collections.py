@@ -128,7 +128,8 @@ class Collection(Bound[D], Generic[D, T]):
     @Operation
     def find(self, name: str, **where: str) -> Flow[T]:
         """The one with this id or name, among those whose fields are as in `where`. Raises Missing, Ambiguous."""
-        noun = self.kind.noun
+        # Names are kept without the spaces around them.
+        noun, name = self.kind.noun, name.strip()
         if is_id(name, self.kind) or self.kind.label is None:
             return (yield from told(self.shape, Ask(method="GET", path=self.at(name))))
         # A quote inside a string is written twice.

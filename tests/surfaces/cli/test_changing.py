@@ -27,6 +27,12 @@ async def test_fields_are_taken_as_the_kind_has_them(moor: Moor, tmp_path: Path)
     assert json.loads((await moor("get", "wf", "w", "-o", "json")).out)[0]["agent_id"] == agent["id"]
 
 
+async def test_a_name_is_found_as_it_was_given_though_it_is_kept_without_spaces_around_it(moor: Moor) -> None:
+    await moor("create", "skill", " style ")
+    [skill] = json.loads((await moor("get", "skill", " style ", "-o", "json")).out)
+    assert skill["name"] == "style"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
