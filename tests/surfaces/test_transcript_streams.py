@@ -100,7 +100,7 @@ async def test_the_stream_of_a_session_that_is_deleted_ends(admin: Asker, served
 async def test_a_listener_whose_token_was_revoked_is_told_nothing_more(
     app: App, admin: Asker, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcripts, "ASK_AGAIN", 0.05)
+    monkeypatch.setattr(transcripts, "ASK_AGAIN", 0.0)
     session = await admin.made("/sessions", {"name": "s"})
     token = await admin.made("/tokens", {"name": "short"})
     async with listening(replace(admin, token=token["token"]), served, session["id"]) as stream:

@@ -10,9 +10,9 @@ import click
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
 from mooring.cli.declare import Ref, Step, steps, surplus
-from mooring.cli.details import Namer
 from mooring.cli.documents import read
 from mooring.cli.links import settle
+from mooring.cli.names import Namer
 from mooring.cli.plain import line
 from mooring.client.errors import MooringError
 from mooring.client.kinds import Kind

@@ -8,7 +8,7 @@ import msgspec
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, named_resource, reach, reaching, shaped
-from mooring.cli.details import named_actors
+from mooring.cli.names import named_actors
 from mooring.cli.plain import line
 from mooring.client.kinds import KINDS
 

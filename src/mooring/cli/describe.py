@@ -4,7 +4,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import KindWord, Shape, reach, reaching, shaped
-from mooring.cli.details import Namer
+from mooring.cli.names import Namer
 from mooring.client.kinds import Kind
 
 

@@ -4,7 +4,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import KindWord, Shape, reach, reaching, shaped
-from mooring.cli.details import named_actors, named_ends
+from mooring.cli.names import named_actors, named_ends
 from mooring.client.kinds import KINDS, Kind
 
 

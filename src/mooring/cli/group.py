@@ -6,7 +6,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
-from mooring.cli.details import Namer
+from mooring.cli.names import Namer
 from mooring.wire.identity import Group, GroupRole
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from mooring.cli.details import Namer
+from mooring.cli.names import Namer
 from mooring.cli.plain import line
 from mooring.cli.story import Marks, marks_for
 from mooring.cli.tables import STYLES

@@ -12,7 +12,7 @@ import click
 from mooring.cli import follow as following
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
-from mooring.cli.details import Namer
+from mooring.cli.names import Namer
 from mooring.cli.outcome import PATCH, show_session
 from mooring.cli.patch import show_patch
 from mooring.cli.plain import line

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from mooring.cli.asked import KindWord, reach, reaching
 from mooring.cli.columns import changes
-from mooring.cli.details import Namer
 from mooring.cli.follow import say_interrupted
+from mooring.cli.names import Namer
 from mooring.cli.plain import line
 from mooring.cli.terminal import console
 from mooring.cli.units import clock

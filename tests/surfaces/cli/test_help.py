@@ -10,7 +10,9 @@ from mooring.cli.start import root
 
 def commands(group: click.Group, above: click.Context | None = None) -> Iterator[click.Context]:
     """Every command, as it is called."""
-    context = click.Context(group, info_name="moor" if above is None else group.name, parent=above, terminal_width=80)
+    called = "moor" if above is None else group.name
+    # As it is called: commands keep the help option of the first context that asks for it.
+    context = click.Context(group, info_name=called, parent=above, terminal_width=80, **group.context_settings)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None, name
