@@ -57,11 +57,13 @@ class Loop:
 
 
 _CLAIM = """
-WITH ready AS ({ready}),
+WITH found AS ({ready}),
+-- A join keeps no order: the oldest go first by their number.
+ready AS (SELECT id, row_number() OVER () AS number FROM found),
 free AS (
     SELECT ready.id FROM ready LEFT JOIN leases ON leases.loop = $1 AND leases.resource_id = ready.id
     WHERE (leases.until IS NULL OR leases.until < now()) AND (leases.due IS NULL OR leases.due <= now())
-    LIMIT $2
+    ORDER BY ready.number LIMIT $2
 )
 INSERT INTO leases AS held (loop, resource_id, token, until, holder)
 SELECT $1, free.id, $3, now() + $4, $5::text FROM free
