@@ -54,6 +54,7 @@ class Plane:
 
     def ask_at(self, url: str, token: str) -> None:
         """Put every question to this server from now on."""
+        self.http.close()
         self.http = httpx.Client(
             base_url=url + BASE, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(90)
         )
@@ -74,15 +75,15 @@ class Plane:
         }
 
     def kill(self) -> None:
-        """End it as a power cut would: SIGKILL, nothing is tidied up."""
+        """End it as a power cut would: SIGKILL, nothing is tidied up; whoever is asking it finds out by asking."""
         self._end(signal.SIGKILL)
 
     def down(self) -> int:
         """End it as `moor down` does. The exit status."""
+        self.http.close()
         return self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> int:
-        self.http.close()
         process, self.process = self.process, None
         assert process is not None
         process.send_signal(number)
