@@ -1,6 +1,8 @@
 """The server's commands, as they are typed: up, down, status, serve, work, migrate, doctor."""
 
 import asyncio
+import http.client
+import json
 import re
 import socket
 import stat
@@ -68,6 +70,23 @@ def test_the_same_administrator_is_there_after_a_restart(new_plane: Callable[...
     assert plane.down() == 0
     plane.up()
     assert [user["id"] for user in plane.call("GET", "/users")["items"]] == [user["id"] for user in before]
+
+
+def test_a_request_that_the_end_cuts_off_is_told_to_come_again(new_plane: Callable[..., Plane]) -> None:
+    plane = new_plane()
+    base = plane.http.base_url
+    with socket.create_connection((base.host, base.port or 80)) as line:
+        line.sendall(
+            f"PUT {BASE}/uploads/sha256:{'0' * 64} HTTP/1.1\r\nHost: mooring\r\nContent-Length: 9\r\n"
+            f"Authorization: {plane.http.headers['Authorization']}\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        # It is read by its handler, which waits for a body that does not come.
+        assert line.recv(1 << 10).startswith(b"HTTP/1.1 100 ")
+        assert plane.down() == 0
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert "is being stopped" in json.loads(answer.read())["reason"]
 
 
 def test_a_second_up_on_one_directory_is_refused_and_the_first_goes_on(new_plane: Callable[..., Plane]) -> None:

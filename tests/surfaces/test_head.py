@@ -59,4 +59,4 @@ async def test_the_head_of_a_stream_ends_at_once(client: httpx.AsyncClient, path
 
 async def test_what_get_does_not_take_head_does_not_take(client: httpx.AsyncClient) -> None:
     answer = await client.head(f"{BASE}/sessions/x/start")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")

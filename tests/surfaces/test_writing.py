@@ -191,7 +191,7 @@ async def test_a_path_that_is_not_there_and_a_method_it_does_not_take(admin: Ask
     answer = await admin.ask("DELETE", "/agents")
     assert (answer.status_code, answer.headers["Allow"], answer.json()["code"]) == (
         405,
-        "GET, HEAD, POST",
+        "GET, HEAD, POST, OPTIONS",
         "mooring-30",
     )
 

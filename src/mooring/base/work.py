@@ -26,8 +26,6 @@ HEARTBEAT = LEASE / 3
 POLL = timedelta(seconds=1)
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
-# Steps that may break in a row before the loop is told to give up.
-_MOST_BROKEN = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class Loop:
 
     `ready` selects the ids (column `id`) that want a step, oldest first, without locks; it may name $5, the worker's
     place. `step` is a contact. `wakes` are the hints that make the loop look at once. `at_once` bounds the steps in
-    flight. `give_up` writes that an id gets no more steps, and why, once they broke again and again.
+    flight. `give_up` writes what becomes of an id, and why, once its steps broke `most_broken` times in a row.
     """
 
     name: LiteralString
@@ -54,6 +52,7 @@ class Loop:
     at_once: int = 8
     poll: timedelta = POLL
     give_up: Callable[[Tx, str, str], Awaitable[None]] | None = None
+    most_broken: int = 6
 
 
 _CLAIM = """
@@ -180,7 +179,7 @@ class Worker:
     async def _failed(self, loop: Loop, identifier: str, token: UUID, group: BaseExceptionGroup[Exception]) -> None:
         """Try again later, or no more: what is not available may be so at any time, else it breaks as it did."""
         failures = await self._postpone(loop, identifier, token)
-        if loop.give_up is not None and failures >= _MOST_BROKEN and group.split(Unavailable)[1] is not None:
+        if loop.give_up is not None and failures >= loop.most_broken and group.split(Unavailable)[1] is not None:
             await self._give_up(loop.give_up, loop, identifier, f"it broke {failures} times: {_reasons(group)}")
 
     async def _postpone(self, loop: Loop, identifier: str, token: UUID) -> int:
@@ -194,10 +193,9 @@ class Worker:
     async def _give_up(
         self, write: Callable[[Tx, str, str], Awaitable[None]], loop: Loop, identifier: str, reason: str
     ) -> None:
-        """No more steps for this one. Where that cannot be written either, it is tried again with the next step."""
+        """Write what becomes of it. Where that cannot be written either, it is tried again with the next step."""
         try:
             async with self._database.transaction() as tx:
-                await forget(tx, loop.name, identifier)
                 await write(tx, identifier, reason)
         except Exception:
             log.exception("cannot give up", loop=loop.name, id=identifier)

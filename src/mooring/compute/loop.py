@@ -37,6 +37,8 @@ log = structlog.stdlib.get_logger("mooring.compute")
 
 # Watching tells at once when a run is over; this only covers what watching missed.
 _LOOK = timedelta(seconds=5)
+# About ten minutes: work that is under way should outlive what an operator can mend.
+_MOST_BROKEN = 25
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,8 @@ class Runs:
             step=self.step,
             wakes=("runs",),
             at_once=self.at_once,
+            give_up=runs.give_up,
+            most_broken=_MOST_BROKEN,
         )
 
     async def step(self, identifier: str) -> Applied:

@@ -114,6 +114,15 @@ async def go(tx: Tx, run_id: str, phase: RunPhase, *, reason: str | None = None,
     return changed
 
 
+async def give_up(tx: Tx, run_id: str, reason: str) -> None:
+    """The run failed: what was to be done for it broke in a way nobody foresaw. What it left is cleared away next."""
+    run = await ledger.read(tx, SYSTEM, RUN, run_id, lock=True)
+    if run.phase not in TERMINAL:
+        await work.forget(tx, LOOP, run_id)
+        reason = f"it was given up, {reason}; the log of `moor work` says more"
+        await go(tx, run_id, RunPhase.FAILED, reason=reason)
+
+
 async def served(tx: Tx, run_id: str) -> Run:
     """The run whose link is asked. Raises NotKnown when it is over: an ended run's token opens nothing."""
     run = await ledger.read(tx, SYSTEM, RUN, run_id)

@@ -187,6 +187,7 @@ async def give_up(tx: Tx, filesystem_id: str, reason: str) -> None:
     except Missing:
         return
     if before.source is not None:
+        await work.forget(tx, LOOP, filesystem_id)
         await _end(tx, before, f"the import was given up, {reason}; the log of `moor work` says more", {})
 
 

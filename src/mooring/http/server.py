@@ -135,7 +135,11 @@ def _everything() -> HTTPRouteHandler:
         )
         # Also where the handler looks at none: an unknown parameter is refused everywhere.
         call.asked(route.query)
-        answer = await route.handle(call)
+        try:
+            answer = await route.handle(call)
+        except asyncio.CancelledError as error:
+            # Nobody else cancels: the server ends, and this has outlived its last words.
+            raise Unavailable("the server is being stopped and could not answer; ask again") from error
         # What HEAD is answered is GET's; the server leaves out the body, but would wait for the end of a stream.
         headed = request.method == "HEAD" and answer.stream is not None
         return _response(replace(answer, stream=_nothing()) if headed else answer, operation_id)
@@ -149,13 +153,13 @@ def _without_route(method: str, methods: Mapping[str, Route], operation_id: str)
     """What a path takes, told to anyone who asks: the description is open as well. Raises NoSuchMethod."""
     if method != "OPTIONS":
         raise NoSuchMethod(_taken(methods))
-    headers = {"Allow": ", ".join([*_taken(methods), "OPTIONS"]), "X-Operation-ID": operation_id}
+    headers = {"Allow": ", ".join(_taken(methods)), "X-Operation-ID": operation_id}
     return Response(b"", status_code=204, headers=headers)
 
 
 def _taken(methods: Iterable[str]) -> tuple[str, ...]:
-    """The methods of a path: what GET takes HEAD takes too."""
-    return tuple(taken for method in methods for taken in ((method, "HEAD") if method == "GET" else (method,)))
+    """The methods of a path: what GET takes HEAD takes too, and each tells its OPTIONS."""
+    return (*(taken for method in methods for taken in ((method, "HEAD") if method == "GET" else (method,))), "OPTIONS")
 
 
 async def _nothing() -> AsyncGenerator[bytes]:

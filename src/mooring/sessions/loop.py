@@ -34,6 +34,8 @@ log = structlog.stdlib.get_logger("mooring.sessions")
 _BATCH = 500
 _VAULT_AGAIN = timedelta(seconds=2)
 _LONGEST_LINE = 4 << 20
+# About ten minutes: work that is under way should outlive what an operator can mend.
+_MOST_BROKEN = 25
 _SLOWEST_END = timedelta(seconds=20)
 
 
@@ -55,7 +57,13 @@ class Sessions:
     def loop(self) -> Loop:
         """The loop to give to the worker."""
         return Loop(
-            name=sessions.LOOP, ready=store.ACTIVE, step=self.step, wakes=("sessions", "runs"), at_once=self.at_once
+            name=sessions.LOOP,
+            ready=store.ACTIVE,
+            step=self.step,
+            wakes=("sessions", "runs"),
+            at_once=self.at_once,
+            give_up=sessions.give_up,
+            most_broken=_MOST_BROKEN,
         )
 
     async def step(self, identifier: str) -> Applied:

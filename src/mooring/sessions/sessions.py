@@ -156,6 +156,17 @@ async def go(
     return changed
 
 
+async def give_up(tx: Tx, session_id: str, reason: str) -> None:
+    """The session failed: what was to be done for it broke in a way nobody foresaw. Its run is stopped."""
+    session = await ledger.read(tx, SYSTEM, SESSIONS.kind, session_id, lock=True)
+    if SessionPhase.FAILED not in NEXT[session.phase]:
+        return
+    run = await runs.of_session(tx, session_id)
+    if run is not None:
+        await runs.stop(tx, SYSTEM, run.id)
+    await go(tx, session_id, SessionPhase.FAILED, reason=f"it was given up, {reason}; the log of `moor work` says more")
+
+
 async def keep_reason(tx: Tx, session_id: str, reason: str) -> None:
     """Why it is being ended, for when it has."""
     session = await ledger.read(tx, SYSTEM, SESSIONS.kind, session_id, lock=True)
