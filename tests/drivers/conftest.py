@@ -196,7 +196,7 @@ async def moored(engine: Engine, fresh: Callable[[], RunId]) -> AsyncIterator[Mo
 def traces(place: Place) -> list[str]:
     """Everything on this machine that still carries a run's name: files, groups, mounts, processes."""
     name = place.name
-    found = [str(place.path)] if place.path.exists() else []
+    found = [str(path) for path in (place.path, place.removed) if path.exists()]
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/mooring-{name}")]
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and entry.name != str(os.getpid()):

@@ -1,21 +1,25 @@
 """Whatever is killed, nothing stays and the state says what happened."""
 
 import asyncio
+import contextlib
+import itertools
 import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mooring.base.errors import Unavailable
 from mooring.compute.drivers.base import Ending, State
+from mooring.compute.drivers.local import ending
 from mooring.compute.drivers.local.driver import LocalDriver
 from mooring.compute.drivers.local.launch import claim_start, prepare
 from mooring.compute.drivers.local.place import Place
-from mooring.compute.drivers.local.processes import children, gone
-from mooring.compute.drivers.local.state import look
+from mooring.compute.drivers.local.processes import Identity, children, gone
+from mooring.compute.drivers.local.state import identity_json, look
 
 pytestmark = pytest.mark.slow
 
@@ -208,3 +212,43 @@ async def test_the_shim_is_small_and_in_a_session_of_its_own(desk: Any) -> None:
         private = sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
     assert os.getsid(shim) == shim
     assert private < 1024
+
+
+class Killed(BaseException):
+    pass
+
+
+async def test_a_removal_killed_after_any_of_its_steps_is_completed_by_the_next(
+    desk: Any, left: Callable[[Place], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, spec = desk.shell("echo x > /outputs/file"), desk.spec()
+    await desk.over(driver, spec)
+    place = driver.place(spec.run)
+    steps = 0
+
+    def counted(do: Callable[..., Any]) -> Callable[..., Any]:
+        def one(*given: Any) -> Any:
+            nonlocal steps
+            if not steps:
+                raise Killed
+            steps -= 1
+            return do(*given)
+
+        return one
+
+    gone: list[bool] = []
+    for number in itertools.count():
+        # Who began it is dead by now.
+        with contextlib.suppress(FileNotFoundError):
+            (place.path / "started").write_bytes(identity_json(Identity(pid=1, start=1, boot="another")))
+        steps = number
+        with monkeypatch.context() as patch, contextlib.suppress(Killed):
+            patch.setattr(ending, "output", counted(ending.output))
+            for name in ("rename", "unlink", "rmdir"):
+                patch.setattr(Path, name, counted(getattr(Path, name)))
+            await driver.remove(spec.run)
+            break
+        gone.append(spec.run not in {one.run for one in await driver.list()})
+    assert sorted(gone) == gone
+    assert (gone[0], gone[-1]) == (False, True)
+    assert left(place) == []

@@ -67,6 +67,7 @@ class LocalDriver:
             raise Clash(f"{run} is not over: stop it before removing it", run=run)
         if place.path.exists():
             await ending.remove(engine, place, seen)
+        await ending.erase(engine, place.removed)
 
     async def ended(self, run: RunId) -> None:
         seen = look(place_of(self._settings.root, run))

@@ -116,18 +116,20 @@ def _ours(engine: Engine, pids: Iterable[int]) -> list[int]:
 
 
 async def remove(engine: Engine, place: Place, seen: Seen | None) -> None:
-    """Take away groups and files. The run user's own files are taken away as the run user."""
+    """Take away processes and groups; from here on there is no such run, and its files are to be erased."""
     if seen is not None:
         if seen.exit is None or seen.inner is None:
             await sweep(engine, place, seen)
         if not cgroups.remove(seen.entry.cgroups):
             await sweep(engine, place, seen)
             cgroups.remove(seen.entry.cgroups)
-    await erase(engine, place.path)
+    # In one step: of a run that is half erased nothing could be told.
+    place.path.rename(place.removed)
 
 
 async def erase(engine: Engine, path: Path) -> None:
-    """Remove a run's directory: what the run made as the run user, our own few files ourselves."""
+    """Remove what was a run's directory, or what is left of it: what the run made as the run user, our own few files
+    ourselves."""
     prefix = engine.settings.user.prefix()
     inside = [str(path / name / "") for name in GIVEN if (path / name).is_dir()]
     if inside:
@@ -142,12 +144,11 @@ async def erase(engine: Engine, path: Path) -> None:
     for name in GIVEN:
         with contextlib.suppress(FileNotFoundError):
             (path / name).rmdir()
-    # run.json goes last: as long as it is there, the run is listed and can be removed again.
     with contextlib.suppress(FileNotFoundError):
         _unlink_all(path)
 
 
 def _unlink_all(path: Path) -> None:
-    for file in sorted(path.iterdir(), key=lambda file: file.name == "run.json"):
+    for file in path.iterdir():
         file.unlink()
     path.rmdir()

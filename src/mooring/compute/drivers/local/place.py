@@ -8,6 +8,7 @@
   shim/                  the run user's: claim, status.json (bubblewrap's words), exit.json
   workspace/ home/ outputs/  what the run wrote; with a lower directory, workspace/ is the overlay's upper
   work/ merged/          the overlay's own
+<root>/.removed-<hex>/   the same of a run that is no more, until its files are erased
 """
 
 import os
@@ -39,6 +40,10 @@ class Place:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def removed(self) -> Path:
+        return self.path.with_name(f".removed-{self.name}")
 
     @property
     def shim(self) -> Path:
