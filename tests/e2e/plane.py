@@ -206,8 +206,8 @@ class Plane:
 def leftovers(data: Path) -> list[str]:
     """Directories, processes, mounts and cgroups of runs of this data directory."""
     runs = data / "runs"
-    # Names with a dot are the engine's own.
-    found = [f"directory {path}" for path in runs.glob("[!.]*")]
+    # Other names with a dot are the engine's own.
+    found = [f"directory {path}" for pattern in ("[!.]*", ".removed-*") for path in runs.glob(pattern)]
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
     found += [f"mount {line}" for line in mounts.splitlines() if str(runs) in line]
     for process in Path("/proc").glob("[0-9]*"):
