@@ -256,7 +256,7 @@ async def _check(tx: Tx, coming: Coming) -> None:
     """Return when the source can be meant. Raises Unfit, naming the field."""
     match coming.source:
         case Upload(checksum=checksum, key=key):
-            if await blobs.size(tx, key) is None:
+            if not await blobs.hold(tx, key):
                 says = f"source: nothing was sent with the checksum {checksum}; PUT it to /uploads/{checksum} first"
                 raise Unfit(says, field="source.checksum")
         case StoredObject(checksum=checksum):

@@ -30,6 +30,18 @@ async def size(tx: Tx, key: str) -> int | None:
     return await tx.value(int, "SELECT size FROM filesystem_blobs WHERE key = $1 AND NOT taken", key)
 
 
+async def hold(tx: Tx, key: str) -> bool:
+    """A filesystem is about to be made of this upload; False where it is not there, whole, any more."""
+    # It is written, not only read: a removal that looks now waits for the commit, and sees then that it is not due.
+    return bool(
+        await tx.run(
+            "UPDATE filesystem_blobs SET due = greatest(due, now() + interval '1 minute') "
+            "WHERE key = $1 AND size IS NOT NULL AND NOT taken",
+            key,
+        )
+    )
+
+
 async def name(tx: Tx, keys: Sequence[str]) -> bool:
     """A version names these now: they stay. False when one of them is being removed, or was never noted."""
     wanted = sorted(set(keys))

@@ -1,0 +1,87 @@
+"""Bytes are removed while others store the very same: whatever a living version names stays, the rest goes."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from archives import make
+from mooring.app import App
+from mooring.base.db import Database
+from mooring.settings import Settings
+from mooring.wiring import data_directory, open_app
+from surfaces.files import Work, checksum, imported, importing, uploaded
+from surfaces.people import Asker
+
+pytestmark = pytest.mark.slow
+
+CONTENTS = [make.gz(make.tar(make.file("name", b"%d" % number * 100))) for number in range(2)]
+
+
+@pytest.fixture
+async def app(database: Database, tmp_path: Path) -> AsyncGenerator[App]:
+    """A process that keeps nothing for later."""
+    settings = Settings(data=tmp_path / "data", blob_grace=0.0)
+    with data_directory(settings):
+        async with open_app(settings, database, works=False) as app:
+            yield app
+
+
+async def ready(app: App, asker: Asker, name: str, data: bytes) -> str:
+    """A new filesystem of these bytes, sent as often as they are removed before they are asked for. Its path."""
+    while True:
+        sent = await asker.send("PUT", f"/uploads/{checksum(data)}", data, "application/octet-stream")
+        assert sent.status_code in (201, 503), sent.text
+        answer = await asker.ask("POST", "/filesystems", {"name": name, "source": uploaded(checksum(data))})
+        if answer.status_code == 201:
+            break
+        assert answer.status_code == 422, answer.text
+        assert "PUT it to /uploads" in answer.json()["reason"]
+    href = str(answer.json()["href"])
+    async with asyncio.timeout(60):
+        with app.database.hints.waiting("filesystems") as hint:
+            while (found := (await asker.get(href)).json())["phase"] != "ready":
+                assert found["reason"] is None or "being removed" in found["reason"], found["reason"]
+                await hint.wait()
+                hint.clear()
+    return href
+
+
+async def comes_and_goes(app: App, asker: Asker, number: int, times: int, kept: dict[str, bytes]) -> None:
+    """Somebody who makes filesystems and deletes most of them at once."""
+    chance = random.Random(number)  # noqa: S311 - what is deleted
+    for time in range(times):
+        data = chance.choice(CONTENTS)
+        href = await ready(app, asker, f"{number}-{time}", data)
+        assert (await asker.get(f"{href}/content?path=name")).status_code == 200
+        if chance.random() < 0.8:
+            assert (await asker.ask("DELETE", href)).status_code == 204
+        else:
+            kept[href] = b"%d" % CONTENTS.index(data) * 100
+
+
+async def swept(work: Work, over: asyncio.Event) -> None:
+    while not over.is_set():
+        await work.sweep()
+
+
+@pytest.mark.parametrize("times", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+async def test_what_is_stored_while_the_same_is_removed_is_there(app: App, admin: Asker, times: int) -> None:
+    work, over = Work(app=app), asyncio.Event()
+    kept: dict[str, bytes] = {}
+    async with importing(app), asyncio.TaskGroup() as sweepers:
+        sweepers.create_task(swept(work, over))
+        async with asyncio.TaskGroup() as people:
+            for number in range(3):
+                people.create_task(comes_and_goes(app, admin, number, times, kept))
+        await imported(app)
+        over.set()
+    assert kept
+    for href, content in kept.items():
+        assert (await admin.get(f"{href}/content?path=name")).content == content
+        assert (await admin.ask("DELETE", href)).status_code == 204
+    while await work.sweep():
+        continue
+    assert [blob.key async for blob in app.blobs.list("")] == []
