@@ -23,7 +23,7 @@ _asyncpg: Any = asyncpg
 
 BATCH = 50
 SESSIONS = 12
-ROUNDS = 4
+ROUNDS = 3
 SECONDS = 3
 TEXT = "a line of output as a task writes it, neither long nor short"
 DATA = {"task": 0, "attempt": 1, "stream": "stdout", "text": TEXT}

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from blobs import servers
 from blobs.servers import proxy
 
-ROUNDS = 7
+ROUNDS = 5
 FILES, SMALL, LARGE = 3_000, 10_000, 1_500_000
 BUCKET = "mooring-blobs"
 KEYS = ("S3RVER", "S3RVER")

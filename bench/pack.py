@@ -26,7 +26,7 @@ from mooring.files.archive.manifest import Head
 from mooring.files.archive.pack import Outputs, pack
 from mooring.files.workshop import Workshop
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 @contextlib.contextmanager

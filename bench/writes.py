@@ -12,7 +12,7 @@ from mooring.access.actor import Actor
 from mooring.catalog.catalog import AGENTS
 
 WRITERS = 32
-ROUNDS = 4
+ROUNDS = 3
 SECONDS = 4
 # The writes of each of these many seconds are counted: where commits wait for each other, some are far below the rest.
 SLICE = 0.25

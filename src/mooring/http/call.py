@@ -152,6 +152,8 @@ def _names(header: str, version: int, name: str, *, weak: bool) -> bool:
 
 
 def _check_depth(raw: bytes) -> None:
+    if raw.count(b"[") + raw.count(b"{") <= DEEPEST_BODY:
+        return
     depth = deepest = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", raw)):
         depth += 1 if bracket in b"[{" else -1
