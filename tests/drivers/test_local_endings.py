@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from mooring.compute.drivers.local import ending
 from mooring.compute.drivers.local.driver import LocalDriver
 from mooring.compute.drivers.local.launch import claim_start, prepare
 from mooring.compute.drivers.local.place import Place
-from mooring.compute.drivers.local.processes import Identity, children, gone
+from mooring.compute.drivers.local.processes import Identity, boot_id, children, gone
 from mooring.compute.drivers.local.state import identity_json, look
 
 pytestmark = pytest.mark.slow
@@ -139,6 +140,40 @@ async def test_a_start_begun_by_a_dead_control_plane_is_lost_and_barred(desk: An
     (place.path / "started").write_text('{"pid": 4194300, "start": 1, "boot": "an earlier one"}')
     assert (await driver.ensure(spec)).state is State.LOST
     assert (place.shim / "claim").exists()
+
+
+async def test_a_start_cut_off_before_anything_began_is_made_again(
+    desk: Any, left: Callable[[Place], list[str]]
+) -> None:
+    driver, spec = desk.shell("echo began; exit 5"), desk.spec()
+    place = driver.place(spec.run)
+    prepare(desk.engine, place, spec)
+    (place.path / "started").write_text(json.dumps({"pid": 4194300, "start": 1, "boot": boot_id()}))
+    for _ in range(2):
+        assert (await desk.seen(driver, spec.run)).state is State.PENDING
+        assert (place.shim / "claim").exists(), "what the dead one may have left on its way cannot begin"
+    assert (await desk.over(driver, spec)).exit_code == 5
+    assert driver.place(spec.run).log.read_text() == "began\n"
+    assert (await driver.ensure(spec)).state is State.EXITED
+    await driver.remove(spec.run)
+    assert left(place) == []
+
+
+async def test_a_start_cut_off_is_removed_or_stopped_like_any_other(
+    desk: Any, left: Callable[[Place], list[str]]
+) -> None:
+    driver = desk.shell("exit 5")
+    for stop in (False, True):
+        spec = desk.spec()
+        place = driver.place(spec.run)
+        prepare(desk.engine, place, spec)
+        (place.path / "started").write_text(json.dumps({"pid": 4194300, "start": 1, "boot": boot_id()}))
+        assert (await desk.seen(driver, spec.run)).state is State.PENDING
+        if stop:
+            await driver.stop(spec.run, NOW)
+            assert (await driver.ensure(spec)).detail == "it was stopped before it began"
+        await driver.remove(spec.run)
+        assert left(place) == []
 
 
 async def test_a_run_of_an_earlier_boot_is_lost(desk: Any) -> None:

@@ -43,8 +43,10 @@ class LocalDriver:
         limits = effective(spec.limits, self._settings.default_limits, able)
         cgroups.check(limits)
         place = place_of(self._settings.root, spec.run)
-        seen = look(place)
-        if seen is None or not seen.started:
+        seen = _settled(place)
+        if seen is not None and seen.never_began:
+            await ending.unbar(engine, place, seen)
+        if seen is None or seen.never_began or not seen.started:
             async with self._starts:
                 await self._prepare(engine, place, spec, ended)
                 self._same(place, spec)
@@ -63,8 +65,12 @@ class LocalDriver:
         engine = await self._ready()
         place = place_of(self._settings.root, run)
         seen = _settled(place)
-        if seen is not None and conclude(seen).state in {State.PENDING, State.RUNNING}:
+        state = None if seen is None else conclude(seen).state
+        if state is State.RUNNING:
             raise Clash(f"{run} is not over: stop it before removing it", run=run)
+        if state is State.PENDING:
+            # Nothing began, and now nothing will.
+            await ending.stop(engine, place, timedelta(0))
         if place.path.exists():
             await ending.remove(engine, place, seen)
         await ending.erase(engine, place.removed)

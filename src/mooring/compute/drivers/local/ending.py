@@ -45,6 +45,14 @@ def bar(place: Place) -> bool:
     return write_once(place.shim / "claim", b'{"barred": true}\n')
 
 
+async def unbar(engine: Engine, place: Place, seen: Seen) -> None:
+    """Have a start that was cut off before anything began made again; what may still be on its way from it is ended."""
+    await sweep(engine, place, seen)
+    # In this order: cut off in between, it is barred once more.
+    for path in (place.shim / "claim", place.path / "started"):
+        path.unlink(missing_ok=True)
+
+
 async def _ask(engine: Engine, seen: Seen, grace: timedelta) -> bool:
     """SIGTERM to the first process, SIGKILL to all after `grace`; True when the shim has told the end."""
     if seen.shim is None:

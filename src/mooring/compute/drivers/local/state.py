@@ -48,6 +48,8 @@ class Seen:
     stopping: bool
     # The claim was taken by someone who is not a shim, so that no shim can take it any more.
     barred: bool
+    # And that is known to be so: a claim that a shim made before a power cut might not be on disk.
+    never_began: bool
     shim: Identity | None
     shim_alive: bool
     same_boot: bool
@@ -86,12 +88,15 @@ def look(place: Place) -> Seen | None:
     shim = _identity(place.shim / "claim")
     shim_alive = shim is not None and alive(shim, boot)
     status = _status(place)
+    stopping = (place.path / "stopping").exists()
+    barred = shim is None and (place.shim / "claim").exists()
     return Seen(
         entry=entry,
         started=(place.path / "started").exists(),
         starter_alive=starter_alive,
-        stopping=(place.path / "stopping").exists(),
-        barred=shim is None and (place.shim / "claim").exists(),
+        stopping=stopping,
+        barred=barred,
+        never_began=barred and not stopping and starter is not None and starter.boot == boot,
         shim=shim,
         shim_alive=shim_alive,
         same_boot=shim is None or shim.boot == boot,
@@ -122,7 +127,7 @@ def conclude(seen: Seen) -> Observed:
 
 
 def _state(seen: Seen) -> tuple[State, Ending | None, str]:
-    if not seen.started:
+    if not seen.started or seen.never_began:
         return State.PENDING, None, ""
     if seen.exit is not None and not seen.shim_alive:
         ending, detail = _ending(seen, seen.exit)
@@ -138,7 +143,7 @@ def _loss(seen: Seen) -> str:
     if seen.shim is None and seen.stopping:
         return "it was stopped before it began"
     if seen.shim is None:
-        return "the control plane ended while it started this run; it was not started again"
+        return "the machine was restarted while this run was started; whether it began cannot be told"
     if not seen.same_boot:
         return "the machine was restarted while this run was running"
     return "the shim that watched this run was killed from outside; the sandbox died with it"
