@@ -44,6 +44,6 @@ def new_plane(directory: Path) -> Generator[Callable[..., Plane]]:
 
     yield make
     for plane in made:
-        plane.http.close()
+        plane.hang_up()
         if plane.process is not None:
             plane.down()

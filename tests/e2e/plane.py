@@ -28,6 +28,7 @@ class Plane:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
     http: httpx.Client = field(default_factory=httpx.Client)
+    clients: list[httpx.Client] = field(default_factory=list[httpx.Client])
 
     # --- the process ---
 
@@ -54,10 +55,15 @@ class Plane:
 
     def ask_at(self, url: str, token: str) -> None:
         """Put every question to this server from now on."""
-        self.http.close()
         self.http = httpx.Client(
             base_url=url + BASE, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(90)
         )
+        self.clients.append(self.http)
+
+    def hang_up(self) -> None:
+        """Close every client there was; another thread may have used an earlier one for a while."""
+        for client in self.clients:
+            client.close()
 
     def environment(self) -> dict[str, str]:
         """What the control plane and the command line are started with."""
@@ -80,7 +86,7 @@ class Plane:
 
     def down(self) -> int:
         """End it as `moor down` does. The exit status."""
-        self.http.close()
+        self.hang_up()
         return self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> int:

@@ -154,7 +154,7 @@ def installation(directory: Path, **given: str) -> Generator[Installation]:
             yield made
         finally:
             for part in made.parts:
-                part.http.close()
+                part.hang_up()
                 if part.process is not None:
                     part.kill()
             server.stop()
