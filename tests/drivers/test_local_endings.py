@@ -159,6 +159,15 @@ async def test_a_start_cut_off_before_anything_began_is_made_again(
     assert left(place) == []
 
 
+async def test_a_claim_that_tells_nothing_is_not_taken_for_none(desk: Any) -> None:
+    driver, spec = desk.shell("exit 5"), desk.spec()
+    place = driver.place(spec.run)
+    prepare(desk.engine, place, spec)
+    (place.path / "started").write_text(json.dumps({"pid": 4194300, "start": 1, "boot": boot_id()}))
+    (place.shim / "claim").write_text("")
+    assert (await driver.ensure(spec)).state is State.LOST
+
+
 async def test_a_start_cut_off_is_removed_or_stopped_like_any_other(
     desk: Any, left: Callable[[Place], list[str]]
 ) -> None:

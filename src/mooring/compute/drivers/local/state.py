@@ -90,13 +90,14 @@ def look(place: Place) -> Seen | None:
     status = _status(place)
     stopping = (place.path / "stopping").exists()
     barred = shim is None and (place.shim / "claim").exists()
+    ours = barred and (_object(read_bounded(place.shim / "claim", _LIMIT)) or {}).get("barred") is True
     return Seen(
         entry=entry,
         started=(place.path / "started").exists(),
         starter_alive=starter_alive,
         stopping=stopping,
         barred=barred,
-        never_began=barred and not stopping and starter is not None and starter.boot == boot,
+        never_began=ours and not stopping and starter is not None and starter.boot == boot,
         shim=shim,
         shim_alive=shim_alive,
         same_boot=shim is None or shim.boot == boot,
