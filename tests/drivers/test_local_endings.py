@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
 import itertools
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -15,12 +15,13 @@ import pytest
 
 from mooring.base.errors import Unavailable
 from mooring.compute.drivers.base import Ending, State
-from mooring.compute.drivers.local import ending
+from mooring.compute.drivers.local import cgroups, ending, state
 from mooring.compute.drivers.local.driver import LocalDriver
+from mooring.compute.drivers.local.engine import output
 from mooring.compute.drivers.local.launch import claim_start, prepare
-from mooring.compute.drivers.local.place import Place
-from mooring.compute.drivers.local.processes import Identity, boot_id, children, gone
-from mooring.compute.drivers.local.state import identity_json, look
+from mooring.compute.drivers.local.place import Place, read_bounded
+from mooring.compute.drivers.local.processes import Identity, boot_id, children, gone, identity_of_self
+from mooring.compute.drivers.local.state import identity_json, look, undecided
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +54,15 @@ async def started(desk: Any, driver: LocalDriver, words: int = 1, **fields: Any)
     [first] = children(bubblewrap)
     assert first == seen.first
     return spec, seen.shim.pid, bubblewrap, first
+
+
+def cut_off(desk: Any, driver: LocalDriver, boot: str) -> tuple[Any, Place]:
+    """A run whose start was claimed by a control plane that is dead, in that boot."""
+    spec = desk.spec()
+    place = driver.place(spec.run)
+    prepare(desk.engine, place, spec)
+    (place.path / "started").write_bytes(identity_json(Identity(pid=4194300, start=1, boot=boot)))
+    return spec, place
 
 
 async def killed(pid: int, *also: int) -> None:
@@ -134,10 +144,8 @@ async def test_a_prepared_run_whose_maker_died_is_started_by_the_next(desk: Any)
 
 
 async def test_a_start_begun_by_a_dead_control_plane_is_lost_and_barred(desk: Any) -> None:
-    driver, spec = desk.shell("exit 5"), desk.spec()
-    place = driver.place(spec.run)
-    prepare(desk.engine, place, spec)
-    (place.path / "started").write_text('{"pid": 4194300, "start": 1, "boot": "an earlier one"}')
+    driver = desk.shell("exit 5")
+    spec, place = cut_off(desk, driver, "an earlier one")
     assert (await driver.ensure(spec)).state is State.LOST
     assert (place.shim / "claim").exists()
 
@@ -145,10 +153,8 @@ async def test_a_start_begun_by_a_dead_control_plane_is_lost_and_barred(desk: An
 async def test_a_start_cut_off_before_anything_began_is_made_again(
     desk: Any, left: Callable[[Place], list[str]]
 ) -> None:
-    driver, spec = desk.shell("echo began; exit 5"), desk.spec()
-    place = driver.place(spec.run)
-    prepare(desk.engine, place, spec)
-    (place.path / "started").write_text(json.dumps({"pid": 4194300, "start": 1, "boot": boot_id()}))
+    driver = desk.shell("echo began; exit 5")
+    spec, place = cut_off(desk, driver, boot_id())
     for _ in range(2):
         assert (await desk.seen(driver, spec.run)).state is State.PENDING
         assert (place.shim / "claim").exists(), "what the dead one may have left on its way cannot begin"
@@ -160,10 +166,8 @@ async def test_a_start_cut_off_before_anything_began_is_made_again(
 
 
 async def test_a_claim_that_tells_nothing_is_not_taken_for_none(desk: Any) -> None:
-    driver, spec = desk.shell("exit 5"), desk.spec()
-    place = driver.place(spec.run)
-    prepare(desk.engine, place, spec)
-    (place.path / "started").write_text(json.dumps({"pid": 4194300, "start": 1, "boot": boot_id()}))
+    driver = desk.shell("exit 5")
+    spec, place = cut_off(desk, driver, boot_id())
     (place.shim / "claim").write_text("")
     assert (await driver.ensure(spec)).state is State.LOST
 
@@ -173,10 +177,7 @@ async def test_a_start_cut_off_is_removed_or_stopped_like_any_other(
 ) -> None:
     driver = desk.shell("exit 5")
     for stop in (False, True):
-        spec = desk.spec()
-        place = driver.place(spec.run)
-        prepare(desk.engine, place, spec)
-        (place.path / "started").write_text(json.dumps({"pid": 4194300, "start": 1, "boot": boot_id()}))
+        spec, place = cut_off(desk, driver, boot_id())
         assert (await desk.seen(driver, spec.run)).state is State.PENDING
         if stop:
             await driver.stop(spec.run, NOW)
@@ -231,6 +232,84 @@ async def test_a_sandbox_that_does_not_stand_in_time_is_ended(desk: Any, left: C
         await driver.ensure(spec)
     await driver.remove(spec.run)
     assert left(driver.place(spec.run)) == []
+
+
+async def test_a_start_that_the_system_refuses_is_not_taken_for_one_under_way(
+    desk: Any, left: Callable[[Place], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, spec = desk.shell("exit 0"), desk.spec()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(cgroups, "make", refuse)
+    with pytest.raises(Unavailable, match=r"could not be set up: .*Too many open files"):
+        await driver.ensure(spec)
+    seen = await desk.seen(driver, spec.run)
+    assert (seen.state, seen.detail) == (State.LOST, "it was stopped before it began")
+    await driver.remove(spec.run)
+    assert left(driver.place(spec.run)) == []
+
+
+async def test_a_claim_that_is_taken_while_it_is_looked_at_is_told_as_it_was(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, spec = desk.shell("exit 0"), desk.spec()
+    place = driver.place(spec.run)
+    prepare(desk.engine, place, spec)
+    assert claim_start(place)
+
+    def read(path: Path, limit: int) -> bytes | None:
+        content = read_bounded(path, limit)
+        if path.name == "claim":
+            path.write_bytes(identity_json(identity_of_self()))
+        return content
+
+    monkeypatch.setattr(state, "read_bounded", read)
+    seen = look(place)
+    assert seen is not None
+    assert (seen.shim, seen.barred, undecided(seen)) == (None, False, False)
+    seen = look(place)
+    assert seen is not None
+    assert (seen.shim_alive, seen.barred) == (True, False)
+    (place.shim / "claim").write_bytes(b'{"barred": true}')
+
+
+async def test_a_group_that_is_busy_for_a_moment_is_taken_away_and_one_that_stays_so_is_named(
+    desk: Any, left: Callable[[Place], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, spec = desk.shell("exit 0"), desk.spec()
+    await desk.over(driver, spec)
+    remove, busy = cgroups.remove, 3
+
+    def removed(paths: tuple[Path, ...]) -> bool:
+        nonlocal busy
+        busy -= 1
+        return busy < 0 and remove(paths)
+
+    def never(_: tuple[Path, ...]) -> bool:
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cgroups, "remove", never)
+        patch.setattr(ending, "_KILL_SECONDS", 0.1)
+        with pytest.raises(Unavailable, match="stays busy"):
+            await driver.remove(spec.run)
+    assert (await desk.seen(driver, spec.run)).state is State.EXITED, "it is still to be removed"
+    monkeypatch.setattr(cgroups, "remove", removed)
+    await driver.remove(spec.run)
+    assert (busy, left(driver.place(spec.run))) == (-1, [])
+
+
+async def test_of_an_exit_report_no_more_than_a_mebibyte_is_read(desk: Any) -> None:
+    driver, spec = desk.shell("head -c 1048577 /dev/zero >&6"), desk.spec()
+    await desk.over(driver, spec)
+    assert driver.report(spec.run) == bytes(1 << 20)
+
+
+async def test_a_command_that_says_a_lot_is_heard_to_its_end_and_little_of_it_kept() -> None:
+    status, said = await output("sh", "-c", "head -c 8000000 /dev/zero | tr '\\0' x; echo end >&2; exit 3")
+    assert (status, said) == (3, "x" * 65536)
 
 
 async def test_remove_takes_away_what_a_run_hid(desk: Any, left: Callable[[Place], list[str]]) -> None:

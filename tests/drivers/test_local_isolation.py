@@ -13,6 +13,8 @@ import pytest
 from mooring.base.errors import Unavailable
 from mooring.compute.drivers.local.driver import LocalDriver
 from mooring.compute.drivers.local.engine import open_engine
+from mooring.compute.drivers.local.launch import prepare
+from mooring.compute.drivers.local.place import Place
 from mooring.compute.drivers.local.selftest import TRIED, judge, prove
 
 pytestmark = pytest.mark.slow
@@ -172,6 +174,16 @@ async def test_the_self_test_refuses_an_engine_that_leaks(desk: Any) -> None:
     leaky = replace(desk.engine.host, directories=(*desk.engine.host.directories, "var"))
     with pytest.raises(Unavailable, match="list /var"):
         await prove(replace(desk.engine, host=leaky))
+
+
+async def test_the_self_test_leaves_nothing_not_even_of_one_that_was_killed(desk: Any) -> None:
+    root = desk.engine.settings.root / ".selftest"
+    place = Place(path=root / "ab12")
+    prepare(replace(desk.engine, settings=replace(desk.engine.settings, root=root)), place, desk.spec())
+    (place.path / "home" / "file").touch()
+    place.path.rename(place.removed)
+    await prove(desk.engine)
+    assert list(root.iterdir()) == []
 
 
 def test_a_probe_that_tried_too_little_proves_nothing() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mooring.base.errors import Unfit
+from mooring.base.errors import Unavailable, Unfit
 from mooring.compute.drivers.base import Capabilities, Ending, Limits, State
 from mooring.compute.drivers.local import cgroups
 from mooring.compute.drivers.local.driver import LocalDriver
@@ -105,6 +105,15 @@ async def test_limits_stand_in_the_kernel(desk: Any) -> None:
         path = leaf.directories[controller] / file
         assert (may_miss and not path.exists()) or path.read_text().strip() == value
     assert all(len(cgroups.members((path,))) == 2 for path in leaf.paths)
+
+
+async def test_a_limit_the_kernel_does_not_take_is_said_and_leaves_nothing(desk: Any, left: Any) -> None:
+    driver, spec = desk.shell("exit 0"), desk.spec(limits=Limits(pids=1 << 23))
+    with pytest.raises(Unavailable, match=r"could not be set up: .*Invalid argument"):
+        await driver.ensure(spec)
+    assert (await desk.seen(driver, spec.run)).state is State.LOST
+    await driver.remove(spec.run)
+    assert left(driver.place(spec.run)) == []
 
 
 async def test_the_settings_defaults_stand_where_the_spec_asks_nothing(desk: Any) -> None:

@@ -3,7 +3,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from mooring.base.errors import Clash, Missing, Unavailable
+from mooring.base.errors import Clash, Missing, MooringError, Unavailable
 from mooring.compute.drivers.base import Capabilities, Limits, Observed, RunId, RunSpec, State
 from mooring.compute.drivers.local import cgroups, ending, processes
 from mooring.compute.drivers.local.engine import Engine, open_engine
@@ -46,7 +46,8 @@ class LocalDriver:
         seen = _settled(place)
         if seen is not None and seen.never_began:
             await ending.unbar(engine, place, seen)
-        if seen is None or seen.never_began or not seen.started:
+            seen = look(place)
+        if seen is None or not seen.started:
             async with self._starts:
                 await self._prepare(engine, place, spec, ended)
                 self._same(place, spec)
@@ -71,9 +72,7 @@ class LocalDriver:
         if state is State.PENDING:
             # Nothing began, and now nothing will.
             await ending.stop(engine, place, timedelta(0))
-        if place.path.exists():
-            await ending.remove(engine, place, seen)
-        await ending.erase(engine, place.removed)
+        await ending.remove(engine, place, seen)
 
     async def ended(self, run: RunId) -> None:
         seen = look(place_of(self._settings.root, run))
@@ -100,11 +99,8 @@ class LocalDriver:
         return path if path.is_dir() else None
 
     def report(self, run: RunId) -> bytes | None:
-        """What the runner wrote as its exit report, at most 1 MiB; None when it wrote none."""
-        content = read_bounded(self.place(run).path / "report", _REPORT_BYTES + 1)
-        if content and len(content) > _REPORT_BYTES:
-            raise Unavailable(f"the exit report of {run} is over {_REPORT_BYTES} bytes", run=run)
-        return content or None
+        """What the runner wrote as its exit report, of that the first MiB; None when it wrote none."""
+        return read_bounded(self.place(run).path / "report", _REPORT_BYTES) or None
 
     def spool(self, run: RunId) -> Path | None:
         """Every event the runner made, a JSON object a line; None when it made none."""
@@ -133,9 +129,12 @@ class LocalDriver:
     async def _launch(engine: Engine, place: Place, spec: RunSpec, limits: Limits) -> None:
         try:
             await launch(engine, place, spec, limits)
-        except Unavailable:
+        except (MooringError, OSError) as error:
+            # The start is claimed, and nobody else would make it.
             await ending.stop(engine, place, timedelta(0))
-            raise
+            if isinstance(error, MooringError):
+                raise
+            raise Unavailable(f"the sandbox could not be set up: {error}", run=spec.run) from error
 
     @staticmethod
     def _same(place: Place, spec: RunSpec) -> Seen:

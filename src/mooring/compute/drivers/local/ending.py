@@ -18,6 +18,7 @@ from mooring.compute.drivers.local.state import Seen, identity_json, look
 
 # Killing is the kernel's work of milliseconds; a process that hangs in it must not hang the caller for ever.
 _KILL_SECONDS = 20.0
+_MOMENT = 0.02
 
 
 async def stop(engine: Engine, place: Place, grace: timedelta) -> None:
@@ -124,15 +125,27 @@ def _ours(engine: Engine, pids: Iterable[int]) -> list[int]:
 
 
 async def remove(engine: Engine, place: Place, seen: Seen | None) -> None:
-    """Take away processes and groups; from here on there is no such run, and its files are to be erased."""
-    if seen is not None:
-        if seen.exit is None or seen.inner is None:
-            await sweep(engine, place, seen)
-        if not cgroups.remove(seen.entry.cgroups):
-            await sweep(engine, place, seen)
-            cgroups.remove(seen.entry.cgroups)
-    # In one step: of a run that is half erased nothing could be told.
-    place.path.rename(place.removed)
+    """Leave nothing of a run: no process, no control group, no file. Raises Unavailable when something does not go."""
+    if place.path.exists():
+        if seen is not None:
+            await _ungroup(engine, place, seen)
+        # In one step: of a run that is half erased nothing could be told.
+        place.path.rename(place.removed)
+    await erase(engine, place.removed)
+
+
+async def _ungroup(engine: Engine, place: Place, seen: Seen) -> None:
+    """End what still runs, and take its groups away."""
+    if seen.exit is None or seen.inner is None:
+        await sweep(engine, place, seen)
+    try:
+        async with asyncio.timeout(_KILL_SECONDS):
+            # A group is busy for a moment after its last process; the next one may have come in before that died.
+            while not cgroups.remove(seen.entry.cgroups):
+                await sweep(engine, place, seen)
+                await asyncio.sleep(_MOMENT)
+    except TimeoutError:
+        raise Unavailable(f"a control group of {seen.entry.run} stays busy", run=seen.entry.run) from None
 
 
 async def erase(engine: Engine, path: Path) -> None:

@@ -20,6 +20,7 @@ from mooring.compute.drivers.local.settings import LocalSettings
 _OLDEST = (0, 8)
 _OLDEST_PYTHON = (3, 9)
 _DOCKER = "or use the docker engine"
+_WORDS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ async def open_engine(settings: LocalSettings) -> Engine:
 
 
 async def output(*command: str) -> tuple[int, str]:
-    """Run a short command of ours to its end: its status and its words on both outputs."""
+    """Run a command of ours to its end: its status and its first words on both outputs, at most 64 KiB."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -90,9 +91,12 @@ async def output(*command: str) -> tuple[int, str]:
         env={"PATH": os.defpath + ":/usr/sbin:/sbin", "LC_ALL": "C"},
         cwd="/",
     )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode(errors="replace").strip()
+    assert process.stdout is not None
+    said = b""
+    # Read to the end all the same: what a run left may make rm say more than fits into memory.
+    while piece := await process.stdout.read(_WORDS):
+        said += piece[: _WORDS - len(said)]
+    return await process.wait(), said.decode(errors="replace").strip()
 
 
 async def _version() -> None:

@@ -22,6 +22,7 @@ from mooring.compute.drivers.base import RunId
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _HEX = re.compile(r"(?:[0-9a-f]{2}){1,100}")
+_REMOVED = ".removed-"
 
 # Made for every run and given to the run user.
 GIVEN = ("shim", "workspace", "home", "outputs", "work", "merged")
@@ -43,7 +44,7 @@ class Place:
 
     @property
     def removed(self) -> Path:
-        return self.path.with_name(f".removed-{self.name}")
+        return self.path.with_name(f"{_REMOVED}{self.name}")
 
     @property
     def shim(self) -> Path:
@@ -80,6 +81,11 @@ def places(root: Path) -> list[Place]:
     except FileNotFoundError:
         return []
     return [Place(path=root / name) for name in names if _HEX.fullmatch(name)]
+
+
+def removed(root: Path) -> list[Place]:
+    """Every run that is no more and whose files are not all erased, where they lie."""
+    return [Place(path=path) for path in sorted(root.glob(f"{_REMOVED}*"))]
 
 
 def read_bounded(path: Path, limit: int) -> bytes | None:

@@ -13,7 +13,7 @@ from mooring.compute.drivers.base import Limits, RunId, RunSpec
 from mooring.compute.drivers.local import ending
 from mooring.compute.drivers.local.engine import Engine
 from mooring.compute.drivers.local.launch import claim_start, launch, prepare, tidy
-from mooring.compute.drivers.local.place import Place, place_of, places, read_bounded, read_tail
+from mooring.compute.drivers.local.place import Place, place_of, places, read_bounded, read_tail, removed
 from mooring.compute.drivers.local.processes import boot_id, gone, held
 from mooring.compute.drivers.local.state import look
 
@@ -65,6 +65,10 @@ async def _clear(engine: Engine) -> None:
         if seen is None or not seen.starter_alive:
             await ending.stop(engine, place, timedelta(0))
             await ending.remove(engine, place, seen)
+    for place in removed(engine.settings.root):
+        seen = look(place)
+        if seen is None or not seen.starter_alive:
+            await ending.erase(engine, place.path)
 
 
 async def _answers(engine: Engine, place: Place, spec: RunSpec) -> dict[str, str]:

@@ -83,14 +83,16 @@ def look(place: Place) -> Seen | None:
     if entry is None:
         return None
     boot = boot_id()
-    starter = _identity(place.path / "started")
+    starter = _identity(read_bounded(place.path / "started", _LIMIT))
     starter_alive = starter is not None and alive(starter, boot)
-    shim = _identity(place.shim / "claim")
+    # Read once: a shim may take it while we look.
+    claim = read_bounded(place.shim / "claim", _LIMIT)
+    shim = _identity(claim)
     shim_alive = shim is not None and alive(shim, boot)
     status = _status(place)
     stopping = (place.path / "stopping").exists()
-    barred = shim is None and (place.shim / "claim").exists()
-    ours = barred and (_object(read_bounded(place.shim / "claim", _LIMIT)) or {}).get("barred") is True
+    barred = claim is not None and shim is None
+    ours = barred and (_object(claim) or {}).get("barred") is True
     return Seen(
         entry=entry,
         started=(place.path / "started").exists(),
@@ -185,8 +187,8 @@ def _entry(place: Place) -> Entry | None:
     )
 
 
-def _identity(path: Path) -> Identity | None:
-    whole = _object(read_bounded(path, _LIMIT))
+def _identity(content: bytes | None) -> Identity | None:
+    whole = _object(content)
     pid, start = _number(whole, "pid"), _number(whole, "start")
     if whole is None or pid is None or start is None:
         return None
