@@ -17,6 +17,7 @@ from .mask import Mask
 from .process import Processes, ending
 from .run import Run
 from .secrets import deliver
+from .shapes import is_map
 from .spool import Spool
 from .tasks import Tasks
 from .transcript import Sender, Transcript
@@ -24,6 +25,8 @@ from .workspace import Workspace, remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .words import Assignment, Outcome
 
     Done = tuple[Outcome, "str | None", "int | None"]
@@ -37,6 +40,9 @@ HARVEST_SECONDS = 300.0
 # Whoever ends a run kills it after the grace: its parts have to do with a share each.
 _CHILDREN, _HARVEST, _FAREWELL = 0.4, 0.3, 0.2
 _FIRST_SPOOL_BYTES = 1 << 26
+# What is taken of a report (docs/link.md). One over it tells fewer commits, and shorter texts (in characters).
+_REPORT_BYTES = 1 << 20
+_TERSER = ((1000, 65536), (100, 2000), (0, 100))
 
 
 class Life:
@@ -170,7 +176,9 @@ class Life:
 
     def _report(self, report: dict[str, object], seconds: float = FAREWELL_SECONDS) -> None:
         """To the descriptor first: whoever supervises us has it even when nobody answers."""
-        body = packed(self._transcript.mask.deep(report))
+        masked = self._transcript.mask.deep(report)
+        assert is_map(masked)
+        body = fitted(masked)
         self._transcript.flush()
         if not os.fstat(EXIT).st_size:
             write_all(EXIT, body + b"\n")
@@ -200,3 +208,19 @@ class Life:
 
 def _failure(error: Exception) -> str:
     return f"the runner failed: {type(error).__name__}: {error}"
+
+
+def fitted(masked: dict[str, Any]) -> bytes:
+    """The report as it is sent: all of it, or as much as is taken. It is masked first: half a value would pass."""
+    body = b""
+    for commits, longest in _TERSER:
+        tasks = [{**task, "reason": _cut(task["reason"], longest)} for task in masked["tasks"]]
+        texts = {name: _cut(masked[name], longest) for name in ("reason", "last_message")}
+        body = packed({**masked, **texts, "tasks": tasks, "commits": masked["commits"][:commits]})
+        if len(body) <= _REPORT_BYTES:
+            break
+    return body
+
+
+def _cut(text: str | None, longest: int) -> str | None:
+    return text[:longest] if text else text

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     Reader = Callable[[bytes], None]
 
 _PIECE = 65536
+# More milliseconds than fit into a C int are an error.
+_LONGEST_POLL = 3600.0
 
 
 class Loop:
@@ -97,7 +99,7 @@ class Loop:
     def turn(self, seconds: float) -> bool:
         """Wait for at most `seconds` until something happens; read and write what can be. Whether anything was read."""
         read = False
-        for descriptor, _ in self._poll.poll(max(0.0, seconds) * 1000):
+        for descriptor, _ in self._poll.poll(min(max(0.0, seconds), _LONGEST_POLL) * 1000):
             if descriptor == self._woken:
                 self._quiet()
             elif descriptor in self._unwritten:

@@ -73,7 +73,6 @@ class Spool:
             if len(line) > LARGEST_EVENT:
                 cut = len(line)
                 line = self._line(kind, {**_essence(data), "cut": cut})
-            self.seq += 1
             self._write(line)
             if self._size > self._threshold:
                 self._compact()
@@ -83,10 +82,16 @@ class Spool:
         return packed({"seq": self.seq + 1, "at": round(time.time(), 3), "type": kind, "data": data}) + b"\n"
 
     def _write(self, line: bytes) -> None:
+        """Add the next event, whole or, with an OSError, not at all: its number must not be missing after it."""
         done = 0
-        while done < len(line):
-            done += os.pwrite(self._descriptor, line[done:], self._size + done)
+        try:
+            while done < len(line):
+                done += os.pwrite(self._descriptor, line[done:], self._size + done)
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
         self._size += len(line)
+        self.seq += 1
 
     def unsent(self, seconds: float | None) -> tuple[list[bytes], int]:
         """The next batch and the generation it belongs to; empty when nothing came within `seconds`."""
@@ -136,9 +141,7 @@ class Spool:
         self._threshold = max(self._limit, self._size + self._limit // 4)
         if lines:
             text = f"{lines} events ({freed} bytes) were left out: the control plane was away for too long"
-            self.seq += 1
-            data = {"stream": "runner", "text": text + "\n"}
-            self._write(packed({"seq": self.seq, "at": round(time.time(), 3), "type": "log", "data": data}) + b"\n")
+            self._write(self._line("log", {"stream": "runner", "text": text + "\n"}))
 
     def _squeeze(self, kinds: tuple[bytes, ...], need: int) -> tuple[int, int]:
         """Rewrite in place without what is acknowledged; the oldest of `kinds` shrink to a number and a count until

@@ -14,7 +14,7 @@ from mooring.base.clock import Clock
 from mooring.base.db import Database, Tx
 from mooring.base.errors import MooringError, Unfit
 from mooring.base.git import Mirrors
-from mooring.base.work import Applied, Loop
+from mooring.base.work import PATIENT, Applied, Loop
 from mooring.compute import deliveries, runs
 from mooring.compute.drivers.base import Driver, Leaves
 from mooring.compute.phases import Report, Run
@@ -34,8 +34,6 @@ log = structlog.stdlib.get_logger("mooring.sessions")
 _BATCH = 500
 _VAULT_AGAIN = timedelta(seconds=2)
 _LONGEST_LINE = 4 << 20
-# About ten minutes: work that is under way should outlive what an operator can mend.
-_MOST_BROKEN = 25
 _SLOWEST_END = timedelta(seconds=20)
 
 
@@ -63,7 +61,7 @@ class Sessions:
             wakes=("sessions", "runs"),
             at_once=self.at_once,
             give_up=sessions.give_up,
-            most_broken=_MOST_BROKEN,
+            most_broken=PATIENT,
         )
 
     async def step(self, identifier: str) -> Applied:
@@ -170,7 +168,7 @@ class Sessions:
         spool = driver.spool(run.id) if isinstance(driver, Leaves) else None
         if spool is None:
             return
-        async for batch in _batches(spool):
+        async for batch in batches(spool):
             async with self.database.transaction() as tx:
                 try:
                     await transcript.append(tx, session_id, run.id, batch)
@@ -210,15 +208,20 @@ def _result(report: Report | None) -> dict[str, object] | None:
     }
 
 
-async def _batches(spool: Path) -> AsyncIterator[list[Said]]:
-    """The events in a spool, in batches. A line that cannot be read is the last: the runner was killed over it."""
+async def batches(spool: Path) -> AsyncIterator[list[Said]]:
+    """The events in a spool, in batches. The runner may have been killed while it wrote or rewrote it: what is no
+    event is passed over, and so is what came before."""
     batch: list[Said] = []
+    last = 0
     with spool.open("rb") as file:
         while line := file.readline(_LONGEST_LINE):
             try:
-                batch.append(msgspec.json.decode(line, type=Said))
+                said = msgspec.json.decode(line, type=Said)
             except msgspec.DecodeError:
-                break
+                continue
+            if said.seq > last:
+                batch.append(said)
+                last = said.seq
             if len(batch) == _BATCH:
                 yield batch
                 batch = []
