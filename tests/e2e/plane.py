@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -202,10 +202,14 @@ class Plane:
         return answer.content
 
     def cleared(self) -> None:
-        """Return when nothing is left of any run on this machine. Fails after a while, saying what is."""
+        """Return when nothing is left of any run on this machine."""
+        self.until_none(lambda: leftovers(self.data))
+
+    def until_none(self, look: Callable[[], list[str]]) -> None:
+        """Return when a look finds nothing. Fails after a while, saying what it found."""
         deadline = time.monotonic() + 30
-        while left := leftovers(self.data):
-            assert time.monotonic() < deadline, left
+        while found := look():
+            assert time.monotonic() < deadline, found
             self.call("GET", "/runs?size=1")
 
 

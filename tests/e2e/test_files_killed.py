@@ -5,7 +5,6 @@ import hashlib
 import os
 import random
 import threading
-import time
 from collections.abc import Callable
 
 import httpx
@@ -53,10 +52,7 @@ def stray(plane: Plane) -> list[str]:
 
 def nothing_strays(plane: Plane) -> None:
     """Return when there is nothing stray: what is just being stored, as seals are at any time, is in its place soon."""
-    deadline = time.monotonic() + 30
-    while found := stray(plane):
-        assert time.monotonic() < deadline, found
-        plane.call("GET", "/runs?size=1")
+    plane.until_none(lambda: stray(plane))
 
 
 def upload(plane: Plane) -> None:

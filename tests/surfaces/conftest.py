@@ -17,9 +17,14 @@ from surfaces.people import Asker
 
 
 @pytest.fixture
-async def app(database: Database, tmp_path: Path) -> AsyncGenerator[App]:
-    """A process that serves, with a data directory of its own."""
-    settings = Settings(data=tmp_path / "data", allow_file_repositories=True)
+def settings(tmp_path: Path) -> Settings:
+    """With a data directory of its own."""
+    return Settings(data=tmp_path / "data", allow_file_repositories=True)
+
+
+@pytest.fixture
+async def app(database: Database, settings: Settings) -> AsyncGenerator[App]:
+    """A process that serves."""
     with data_directory(settings):
         async with open_app(settings, database, works=False) as app:
             yield app

@@ -14,7 +14,7 @@ from mooring.access.actor import SYSTEM
 from mooring.app import App
 from mooring.compute import runs, token
 from mooring.compute.deliveries import Withheld
-from mooring.compute.drivers.base import RunSpec
+from mooring.compute.drivers.base import Observed, RunSpec, State
 from mooring.compute.live import Delivery
 from mooring.compute.loop import Runs
 from mooring.compute.phases import Run, RunPhase
@@ -45,8 +45,9 @@ class Anywhere:
     async def list(self) -> list[Any]:
         return []
 
-    async def ensure(self, spec: RunSpec) -> None:
+    async def ensure(self, spec: RunSpec) -> Observed:
         self.asked.append(spec.run)
+        return Observed(run=spec.run, spec_hash="", state=State.RUNNING, reference="")
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from archives import make
 from mooring.app import App
-from mooring.base.db import Database
 from mooring.settings import Settings
-from mooring.wiring import data_directory, open_app
 from surfaces.files import Work, checksum, imported, importing, uploaded
 from surfaces.people import Asker
 
@@ -21,12 +18,9 @@ CONTENTS = [make.gz(make.tar(make.file("name", b"%d" % number * 100))) for numbe
 
 
 @pytest.fixture
-async def app(database: Database, tmp_path: Path) -> AsyncGenerator[App]:
-    """A process that keeps nothing for later."""
-    settings = Settings(data=tmp_path / "data", blob_grace=0.0)
-    with data_directory(settings):
-        async with open_app(settings, database, works=False) as app:
-            yield app
+def settings(tmp_path: Path) -> Settings:
+    """Of a process that keeps nothing for later."""
+    return Settings(data=tmp_path / "data", blob_grace=0.0)
 
 
 async def ready(app: App, asker: Asker, name: str, data: bytes) -> str:

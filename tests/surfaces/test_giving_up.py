@@ -11,6 +11,7 @@ from mooring.base.work import Loop, Worker
 from mooring.compute import runs
 from mooring.compute.loop import Runs
 from mooring.compute.phases import RunPhase
+from mooring.compute.store import runs as store
 from mooring.daemon.serving import bounds_of
 from mooring.sessions.loop import Sessions
 from surfaces.people import Asker
@@ -54,6 +55,12 @@ async def failures(app: App, identifier: str) -> list[int]:
         return await tx.values(int, "SELECT failures FROM leases WHERE resource_id = $1", identifier)
 
 
+async def ready(app: App) -> list[str]:
+    """The runs that want a step."""
+    async with app.database.reading() as tx:
+        return await tx.values(str, store.UNCLEARED.replace("$5", "$1"), "here")
+
+
 async def test_a_session_whose_steps_broke_for_ten_minutes_failed_and_its_run_is_stopped(
     app: App, admin: Asker
 ) -> None:
@@ -66,6 +73,10 @@ async def test_a_session_whose_steps_broke_for_ten_minutes_failed_and_its_run_is
     reason = "it was given up, it broke 25 times: AttributeError; the log of `moor work` says more"
     assert (found["phase"], found["reason"]) == ("failed", reason)
     assert ((await run_of(admin, identifier)).wanted, await failures(app, identifier)) == ("stopped", [])
+    assert await ready(app) == [(await run_of(admin, identifier)).id], "to be stopped"
+    async with app.database.transaction() as tx:
+        await runs.go(tx, (await run_of(admin, identifier)).id, RunPhase.LOST)
+    assert await ready(app) == [(await run_of(admin, identifier)).id], "to be cleared away"
     events = (await admin.get(f"/resource_events?resource_id={identifier}")).json()["items"]
     assert (events[0]["action"], events[0]["details"]["after"]["reason"]) == ("session.phase", reason)
 

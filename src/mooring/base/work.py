@@ -26,6 +26,8 @@ HEARTBEAT = LEASE / 3
 POLL = timedelta(seconds=1)
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
+# Breaks in a row, about ten minutes of them: work that is under way should outlive what an operator can mend.
+PATIENT = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +249,7 @@ async def repeat(step: Callable[[], Awaitable[None]], *, name: str, every: timed
 
 
 async def pause(seconds: float) -> None:
-    """Let time pass. The only place that sleeps."""
+    """Let time pass."""
     await asyncio.sleep(seconds)
 
 

@@ -13,7 +13,7 @@ from mooring.access.actor import SYSTEM
 from mooring.audit import ledger
 from mooring.base.db import Database, Tx
 from mooring.base.errors import Clash, Missing, MooringError, Unavailable, Unfit
-from mooring.base.work import Applied, Loop, look_again
+from mooring.base.work import PATIENT, Applied, Loop, look_again
 from mooring.compute import deliveries, instances, runs, token
 from mooring.compute.decide import Clear, Ensure, Go, Stop, Wait, decide
 from mooring.compute.drivers.base import (
@@ -37,8 +37,6 @@ log = structlog.stdlib.get_logger("mooring.compute")
 
 # Watching tells at once when a run is over; this only covers what watching missed.
 _LOOK = timedelta(seconds=5)
-# About ten minutes: work that is under way should outlive what an operator can mend.
-_MOST_BROKEN = 25
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +74,7 @@ class Runs:
             wakes=("runs",),
             at_once=self.at_once,
             give_up=runs.give_up,
-            most_broken=_MOST_BROKEN,
+            most_broken=PATIENT,
         )
 
     async def step(self, identifier: str) -> Applied:
@@ -130,10 +128,13 @@ class Runs:
             network=declared.network,
         )
         try:
-            await _begin(driver, spec, declared.resumes)
+            made = await _begin(driver, spec, declared.resumes)
         except (Missing, Unfit, Clash, Unavailable) as error:
             # It was asked for once and not made: never weaker than asked, never a silent second try.
             return _failed(run, error.reason)
+        if made.state is State.PENDING:
+            # Another start of it is under way, or was until now.
+            return Applied(again=_LOOK)
         self._watch(driver, run.id)
         return _running(run.id, declared.resumes)
 
@@ -173,6 +174,9 @@ class Runs:
                 tx.hint("runs")
         except Unavailable as error:
             log.warning("cannot tell that a run ended; it will be looked at", run=run, reason=error.reason)
+        except Exception:
+            # In the group of all loops, an error would end them.
+            log.exception("watching a run broke; it will be looked at", run=run)
         finally:
             self.watched.discard(run)
 

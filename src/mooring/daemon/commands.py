@@ -32,6 +32,7 @@ _EXIT: Mapping[type[MooringError], int] = {
 }  # fmt: skip
 _DETACH_SECONDS = 90.0
 _DOWN_SECONDS = 60.0
+_OPEN_FILES = 65_536
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,6 +40,9 @@ def main(argv: Sequence[str]) -> int:
     words = _parser().parse_args(argv)
     # Values of secrets and keys are in our memory: none goes to disk when a process dies.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # The usual 1,024 are soon used up by runs that are watched and clients that listen.
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, min(most, _OPEN_FILES)), most))
     try:
         settings = read_settings(os.environ, data=words.data, listen=getattr(words, "listen", None))
         logs.set_up(level=settings.log_level, terminal=sys.stderr.isatty())

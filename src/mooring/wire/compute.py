@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from mooring.wire.base import Bytes, Count, Id, Line, Name, Prompt, Resource, Seconds
+from mooring.wire.base import Bytes, Id, Line, Name, Prompt, Resource, Seconds
 
 Network = Literal["none", "allow-list", "full"]
 Cores = Annotated[float, Meta(gt=0, le=4096, description="Cores")]
+Processes = Annotated[int, Meta(ge=1, le=1 << 22, description="No kernel has more than 4,194,304")]
 Variables = dict[str, Annotated[str, Meta(max_length=200_000)]]
 
 
@@ -25,7 +26,7 @@ class NewComputeInstance(Struct, kw_only=True, forbid_unknown_fields=True):
     engine: Name = "local"
     cpus: Cores | None = None
     memory: Bytes | None = None
-    pids: Count | None = None
+    pids: Processes | None = None
     disk: Bytes | None = None
     timeout: Seconds | None = None
     network: Network = "none"

@@ -45,11 +45,11 @@ async def keep_released(tx: Tx, run_id: str) -> None:
 
 
 async def kept(tx: Tx, session_id: str) -> list[str]:
-    """The runs of a session that are over and may not be cleared away yet."""
+    """The runs of a session that may not be cleared away yet once they are over."""
     return await tx.values(
         str,
         "SELECT runs.id FROM runs JOIN run_links ON run_links.run_id = runs.id WHERE runs.session_id = $1 "
-        "AND runs.ended_at IS NOT NULL AND run_links.released_at IS NULL ORDER BY runs.id",
+        "AND run_links.released_at IS NULL ORDER BY runs.id",
         session_id,
     )
 
