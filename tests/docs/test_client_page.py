@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from mooring.app import App
-from surfaces.conftest import admin, app, http
+from surfaces.conftest import admin, app, http, settings
 from surfaces.people import Asker
 from surfaces.served import serving
 
-__all__ = ["admin", "app", "http"]
+__all__ = ["admin", "app", "http", "settings"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 
