@@ -67,7 +67,7 @@ async def _renew(call: Call) -> Answer:
     if (told := await _answered(call)) is not None:
         return told
     async with call.app.database.reading() as tx:
-        before = await secrets.to_change(tx, call.actor, call.path["id"])
+        before = await secrets.to_renew(tx, call.actor, call.path["id"])
     call.check_match(before.version)
     version = await call.app.vaults.renew(before, value)
     async with call.app.database.transaction() as tx:
@@ -163,7 +163,7 @@ async def _keys(call: Call) -> list[wire.VaultKey]:
 
 async def _rotate(call: Call) -> Answer:
     """A new key first, then the row: without it nothing is lost, a key that wraps nothing yet stays in the keyring."""
-    rotations.require_keeper(call.actor)
+    rotations.require_rotation(call.actor)
     vault = call.app.vaults.with_keys()
     given = await call.decode(wire.RotateVault)
     if (told := await _answered(call)) is not None:

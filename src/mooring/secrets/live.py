@@ -83,7 +83,7 @@ class Vaults:
         """The vault's word for the new value. Raises Clash when it was changed in the vault meanwhile."""
         checked(value)
         vault = self._of(before)
-        assert before.vault_version is not None, "looked at by `to_change`"
+        assert before.vault_version is not None, "looked at by `to_renew`"
         try:
             async with _bounded(before.vault):
                 return await vault.update(before.vault_id, value, expect=before.vault_version)

@@ -16,15 +16,16 @@ from mooring.secrets.store import rotations as store
 LOOP: LiteralString = "vault-rotations"
 
 
-def require_keeper(actor: Actor) -> None:
-    """Return when the actor may look after vaults. Raises Denied."""
+def require_rotation(actor: Actor) -> None:
+    """Return when the actor may change the vault's key now. Raises Denied, Unfit (it has to say why)."""
     if actor.role is not PlatformRole.ADMIN or WRITE_SCOPE not in actor.scopes:
         raise Denied("you may not look after vaults; allowed: an administrator, with a token of scope 'write'")
+    actor.require_reason("vault_rotation.create")
 
 
 async def begin(tx: Tx, actor: Actor, key_id: str) -> VaultRotation:
-    """A rotation towards the key that is active now. Raises Denied."""
-    require_keeper(actor)
+    """A rotation towards the key that is active now. Raises Denied, Unfit."""
+    require_rotation(actor)
     none: tuple[str, ...] = ()
     values = {"key_id": key_id, "phase": RotationPhase.RUNNING, "done": 0, "broken": none, "ended_at": None}
     return await ledger.insert(tx, actor, VAULT_ROTATION, values)

@@ -21,8 +21,9 @@ _STORING_SECONDS = 600.0
 
 
 async def reserve(tx: Tx, actor: Actor, vault: str, secret_id: str) -> None:
-    """Note that a value for this secret comes into the vault, to be removed unless a row names it. Raises Denied."""
+    """Note that a value for this secret comes into the vault, to be removed unless a row names it. Raises Denied, Unfit."""
     actor.require(Permission.CREATE, of=Subject(family=Family.SECRET, created_by=actor.user_id))
+    actor.require_reason("secret.create")
     await _reserve(tx, vault, secret_id)
 
 
@@ -64,10 +65,16 @@ async def register(tx: Tx, actor: Actor, values: Mapping[str, object]) -> Secret
     return await SECRETS.create(tx, actor, made)
 
 
-async def to_change(tx: Tx, actor: Actor, secret_id: str) -> Secret:
-    """The secret whose value is about to change. Raises Missing, Denied, Clash (its value was never read)."""
+async def to_renew(tx: Tx, actor: Actor, secret_id: str) -> Secret:
+    """The secret that is about to get a new value. Raises Missing, Denied, Unfit, Clash (its value was never read)."""
+    return await _to_change(tx, actor, secret_id, "secret.renew")
+
+
+async def _to_change(tx: Tx, actor: Actor, secret_id: str, action: str) -> Secret:
     secret = await SECRETS.read(tx, actor, secret_id)
     await require(tx, actor, Permission.CHANGE, SECRET, secret)
+    # Asked for by the event as well, but then the value is in the vault already.
+    actor.require_reason(action)
     if secret.vault_version is None:
         says = f"the secret {secret.name!r} was not yet read in its vault"
         raise Clash(f"{says} ({secret.reason or 'it will be, in a moment'})", phase=secret.phase)
@@ -114,8 +121,8 @@ async def check(tx: Tx, actor: Actor, secret_id: str) -> Secret:
 
 
 async def to_move(tx: Tx, actor: Actor, secret_id: str, vault: str) -> Secret:
-    """The secret whose value is about to move into this vault; its coming is noted there. Raises Denied, Clash."""
-    secret = await to_change(tx, actor, secret_id)
+    """The secret whose value is about to move into this vault; its coming is noted there. Raises Denied, Unfit, Clash."""
+    secret = await _to_change(tx, actor, secret_id, "secret.move")
     if secret.vault == vault:
         raise Clash(f"the secret {secret.name!r} is in the vault {vault} already", vault=vault)
     await _reserve(tx, vault, secret.id)
