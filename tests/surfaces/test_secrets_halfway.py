@@ -7,9 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from mooring.access.actor import SYSTEM
 from mooring.app import App
+from mooring.base.errors import Clash
+from mooring.base.hidden import Hidden
 from mooring.http.server import application
-from surfaces.machines import value_of
+from mooring.secrets import secrets
+from surfaces.machines import events, value_of
 from surfaces.people import Asker
 from vaults.loopback import WorkOS
 
@@ -51,3 +55,20 @@ async def test_what_needs_a_reason_and_has_none_reaches_no_vault_and_makes_no_ke
     assert await value_of(both, here) == await value_of(both, there) == b"one"
     told = await strict.ask("POST", f"/secrets/{here['id']}/versions", {"value": "two"}, Audit_Reason="it was seen")
     assert (told.status_code, await value_of(both, here)) == (200, b"two")
+
+
+async def test_a_new_value_that_went_to_where_the_secret_no_longer_lies_is_refused(admin: Asker, both: App) -> None:
+    secret = await admin.made("/secrets", {"name": "token", "value": "one"})
+    async with both.database.reading() as tx:
+        before = await secrets.to_renew(tx, SYSTEM, secret["id"])
+    async with both.vaults.moving(SYSTEM, secret["id"], "workos") as (opened, kept):
+        version = await both.vaults.renew(before, Hidden(b"two"))
+        async with both.database.transaction() as tx:
+            await secrets.moved(tx, SYSTEM, opened, kept)
+    with pytest.raises(Clash, match="was moved"):
+        async with both.database.transaction() as tx:
+            await secrets.renewed(tx, SYSTEM, before, version)
+    moved = (await admin.get(f"/secrets/{secret['id']}")).json()
+    assert (moved["secret_version"], await value_of(both, moved)) == (1, b"one")
+    told = [event["action"] for event in await events(admin, secret["id"])]
+    assert told == ["secret.create", "secret.move"]

@@ -82,9 +82,14 @@ async def _to_change(tx: Tx, actor: Actor, secret_id: str, action: str) -> Secre
 
 
 async def renewed(tx: Tx, actor: Actor, before: Secret, vault_version: str) -> Secret:
-    """The secret with the version its vault gave to a new value in place of `before`."""
+    """The secret with the version its vault gave to a new value in place of `before`.
+
+    Raises Clash when the secret lies elsewhere by now: the new value went to where it was before.
+    """
     secret = await ledger.read(tx, SYSTEM, SECRET, before.id, lock=True)
-    if secret.vault_version != before.vault_version or secret.vault_id != before.vault_id:
+    if (secret.vault, secret.vault_id) != (before.vault, before.vault_id):
+        raise Clash("the secret was moved meanwhile, perhaps without its new value; try again", id=secret.id)
+    if secret.vault_version != before.vault_version:
         # Who read the value in between wrote its version down; who put it there is still to be told.
         await ledger.record(tx, actor, SECRET, secret.id, "renew", {"vault_version": vault_version})
         return secret
@@ -94,7 +99,7 @@ async def renewed(tx: Tx, actor: Actor, before: Secret, vault_version: str) -> S
 async def seen(tx: Tx, before: Secret, vault_version: str) -> Secret:
     """The secret with the version that was found in its vault after `before` had been read."""
     secret = await ledger.read(tx, SYSTEM, SECRET, before.id, lock=True)
-    if secret.vault_version != before.vault_version or secret.vault_id != before.vault_id:
+    if _place(secret) != _place(before):
         return secret
     if secret.vault_version is None:
         changes = {"vault_version": vault_version, "phase": SecretPhase.READY, "reason": None}
@@ -133,7 +138,7 @@ async def moved(tx: Tx, actor: Actor, before: Secret, kept: Kept) -> Secret:
     """The secret in its new vault; the old value, where it was ours, is removed. Raises Clash when it changed."""
     await _settle(tx, kept)
     secret = await ledger.read(tx, SYSTEM, SECRET, before.id, lock=True)
-    if (secret.vault, secret.vault_id, secret.vault_version) != (before.vault, before.vault_id, before.vault_version):
+    if _place(secret) != _place(before):
         raise Clash("the secret's value was changed while it was moved; try again", id=secret.id)
     changes = {
         "vault": kept.vault,
@@ -178,6 +183,10 @@ async def _settle(tx: Tx, kept: Kept) -> None:
 async def _discard(tx: Tx, vault: str, secret_id: str) -> None:
     await store.note(tx, vault, secret_id, seconds=0)
     tx.hint("vault_leftovers")
+
+
+def _place(secret: Secret) -> tuple[str, str, str | None]:
+    return secret.vault, secret.vault_id, secret.vault_version
 
 
 def _at(secret: Secret, vault_version: str) -> dict[str, object]:
