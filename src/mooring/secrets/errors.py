@@ -15,6 +15,10 @@ class VaultAway(Unavailable):
     """The vault does not answer, or says not now. The fact `retry_after` is in seconds, where the vault named it."""
 
 
+class VaultUnsure(VaultAway):
+    """The vault was asked and did not answer: what was asked of it may have been done, or be done yet."""
+
+
 class VaultRefuses(Unavailable):
     """The vault does not accept Mooring's credentials or what it asks; an operator has to act."""
 

@@ -12,7 +12,7 @@ from mooring.base.hidden import Hidden
 from mooring.base.ids import new_id
 from mooring.secrets import secrets
 from mooring.secrets.entities import LOCAL, SHORTEST_MASKED, Kept, Secret
-from mooring.secrets.errors import NoSuchValue, OtherVersion, VaultAway, VaultBroken
+from mooring.secrets.errors import NoSuchValue, OtherVersion, VaultBroken, VaultRefuses, VaultUnsure
 from mooring.secrets.vaults.base import HasKeys, Vault, checked
 
 # Longer than the patience of any vault, shorter than a value may stand without a row.
@@ -74,10 +74,8 @@ class Vaults:
         place = self.vault(name)
         async with self.database.transaction() as tx:
             await secrets.reserve(tx, actor, name, secret_id)
-        try:
-            yield await self._create(place, name, secret_id, value)
-        finally:
-            await self._discard(name, secret_id)
+        async with self._keeping(place, name, secret_id, value) as kept:
+            yield kept
 
     async def renew(self, before: Secret, value: Hidden) -> str:
         """The vault's word for the new value. Raises Clash when it was changed in the vault meanwhile."""
@@ -98,13 +96,13 @@ class Vaults:
         Raises Missing, Denied, Clash, Unfit, Unavailable.
         """
         place = self.vault(vault)
-        async with self.database.transaction() as tx:
+        async with self.database.reading() as tx:
             before = await secrets.to_move(tx, actor, secret_id, vault)
-        try:
-            opened = await self.open(before)
-            yield opened.secret, await self._create(place, vault, before.id, opened.value)
-        finally:
-            await self._discard(vault, before.id)
+        opened = await self.open(before)
+        async with self.database.transaction() as tx:
+            await secrets.expect(tx, vault, before.id)
+        async with self._keeping(place, vault, before.id, opened.value) as kept:
+            yield opened.secret, kept
 
     async def open(self, secret: Secret) -> Opened:
         """The current value, with the secret as it stands at that version.
@@ -141,12 +139,26 @@ class Vaults:
             raise Unavailable(f"{says}; see docs/secrets.md", vault=secret.vault)
         return found
 
+    @contextlib.asynccontextmanager
+    async def _keeping(self, place: Vault, vault: str, secret_id: str, value: Hidden) -> AsyncGenerator[Kept]:
+        """A value whose coming was noted, in its vault while the block runs; removed then, unless a row names it."""
+        unsure = False
+        try:
+            yield await self._create(place, vault, secret_id, value)
+        except (VaultUnsure, VaultBroken, asyncio.CancelledError):
+            # It may come to lie there yet, after a sweep that is hurried: it is looked for when its note is due.
+            unsure = True
+            raise
+        finally:
+            if not unsure:
+                await self._discard(vault, secret_id)
+
     async def _create(self, place: Vault, vault: str, secret_id: str, value: Hidden) -> Kept:
         try:
             async with _bounded(vault):
                 stored = await place.create(secret_id, value, {"secret": secret_id})
         except NoSuchValue:
-            raise VaultBroken(f"the vault {vault} has no place for values; check its address and its mount") from None
+            raise VaultRefuses(f"the vault {vault} has no place for values; check its address and its mount") from None
         return Kept(secret_id=secret_id, vault=vault, vault_id=stored.vault_id, vault_version=stored.version)
 
     async def _discard(self, vault: str, secret_id: str) -> None:
@@ -176,4 +188,4 @@ async def _bounded(vault: str) -> AsyncGenerator[None]:
         async with asyncio.timeout(_LONGEST):
             yield
     except TimeoutError:
-        raise VaultAway(f"the vault {vault} did not answer for {_LONGEST:g} s") from None
+        raise VaultUnsure(f"the vault {vault} did not answer for {_LONGEST:g} s") from None

@@ -21,10 +21,16 @@ _STORING_SECONDS = 600.0
 
 
 async def reserve(tx: Tx, actor: Actor, vault: str, secret_id: str) -> None:
-    """Note that a value for this secret comes into the vault, to be removed unless a row names it. Raises Denied, Unfit."""
+    """Note that a value for a secret to be comes into the vault (see `expect`). Raises Denied, Unfit."""
     actor.require(Permission.CREATE, of=Subject(family=Family.SECRET, created_by=actor.user_id))
     actor.require_reason("secret.create")
-    await _reserve(tx, vault, secret_id)
+    await expect(tx, vault, secret_id)
+
+
+async def expect(tx: Tx, vault: str, secret_id: str) -> None:
+    """Note that a value comes into the vault, to be removed unless a row names it. Raises Unavailable."""
+    if not await store.note(tx, vault, secret_id, seconds=_STORING_SECONDS):
+        raise Unavailable(f"an older value of this secret may still be in the vault {vault}, to be removed; try again")
 
 
 async def create(tx: Tx, actor: Actor, kept: Kept, values: Mapping[str, object]) -> Secret:
@@ -126,11 +132,10 @@ async def check(tx: Tx, actor: Actor, secret_id: str) -> Secret:
 
 
 async def to_move(tx: Tx, actor: Actor, secret_id: str, vault: str) -> Secret:
-    """The secret whose value is about to move into this vault; its coming is noted there. Raises Denied, Unfit, Clash."""
+    """The secret whose value is about to move into this vault. Raises Missing, Denied, Unfit, Clash."""
     secret = await _to_change(tx, actor, secret_id, "secret.move")
     if secret.vault == vault:
         raise Clash(f"the secret {secret.name!r} is in the vault {vault} already", vault=vault)
-    await _reserve(tx, vault, secret.id)
     return secret
 
 
@@ -168,11 +173,6 @@ async def discard(tx: Tx, vault: str, secret_id: str) -> None:
 async def hold(tx: Tx, secret_ids: list[str]) -> None:
     """Keep these secrets as they are until the transaction ends."""
     await store.lock(tx, secret_ids)
-
-
-async def _reserve(tx: Tx, vault: str, secret_id: str) -> None:
-    if not await store.note(tx, vault, secret_id, seconds=_STORING_SECONDS):
-        raise Unavailable(f"an older value of this secret is still being removed from the vault {vault}; try again")
 
 
 async def _settle(tx: Tx, kept: Kept) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mooring.base.work import pause
-from mooring.secrets.errors import VaultAway
+from mooring.secrets.errors import VaultAway, VaultUnsure
 
 T = TypeVar("T")
 
@@ -34,7 +34,8 @@ class Patience:
     async def insist(self, attempt: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
         """What an attempt comes to. What must not happen twice is repeated only while it surely did not happen.
 
-        Raises VaultAway when patience ends; its fact `retry_after` is what the vault asked for, in seconds.
+        Raises VaultAway when patience ends, VaultUnsure where it may have happened nevertheless; the fact `retry_after`
+        is what the vault asked for, in seconds.
         """
         waited = 0.0
         for number in range(self.attempts):
@@ -44,7 +45,8 @@ class Patience:
                 wait = _FIRST * 2**number * random.uniform(0.5, 1.0) if failure.after is None else failure.after  # noqa: S311 - spreads retries, guards nothing
                 last = number + 1 == self.attempts or waited + wait > self.longest
                 if last or (failure.happened and not repeatable):
-                    raise failure.why from None
+                    unsure = VaultUnsure(failure.why.reason, **failure.why.facts)
+                    raise (unsure if failure.happened else failure.why) from None
                 waited += wait
             await self.pause(wait)
         raise AssertionError("the last attempt returns or raises")
