@@ -206,6 +206,8 @@ class OpenBao(Server):
         self.logins = 0
         # (namespace, path) → every version of its data; None is one that was deleted.
         self.kept: dict[tuple[str, str], list[Json | None]] = {}
+        # The deletion_time of versions that are there: `delete_version_after` of the mount.
+        self.until = ""
 
     def answer(self, asked: Asked) -> Answer:
         method, path, query, headers, body = asked
@@ -237,7 +239,12 @@ class OpenBao(Server):
             return 400, {"errors": ["check-and-set parameter did not match the current version"]}
         self.kept[place] = [*versions, body["data"]]
         return 200, {
-            "data": {"created_time": _now(), "deletion_time": "", "destroyed": False, "version": len(versions) + 1}
+            "data": {
+                "created_time": _now(),
+                "deletion_time": self.until,
+                "destroyed": False,
+                "version": len(versions) + 1,
+            }
         }
 
     def _read(self, place: tuple[str, str], query: dict[str, str]) -> Answer:
@@ -248,7 +255,7 @@ class OpenBao(Server):
         data = versions[number - 1]
         metadata = {
             "created_time": _now(),
-            "deletion_time": "" if data else _now(),
+            "deletion_time": self.until if data else _now(),
             "destroyed": False,
             "version": number,
         }
@@ -262,7 +269,7 @@ class OpenBao(Server):
         if versions is None:
             return 404, {"errors": []}
         each = {
-            str(number): {"created_time": _now(), "deletion_time": "" if data else _now(), "destroyed": False}
+            str(number): {"created_time": _now(), "deletion_time": self.until if data else _now(), "destroyed": False}
             for number, data in enumerate(versions, 1)
         }
         return 200, {"data": {"current_version": len(versions), "versions": each, "custom_metadata": None}}

@@ -3,7 +3,8 @@
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,16 @@ from vaults.loopback import OpenBao, Server, Trouble, WorkOS, forms
 pytestmark = pytest.mark.slow
 
 CANARY = b"s3cr3t-canary-7f1c"
+
+
+@dataclass
+class SetClock:
+    """A clock that is set by hand."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
 
 
 @pytest.fixture(params=["workos", "openbao"])
@@ -384,3 +395,30 @@ async def test_a_version_deleted_in_openbao_is_missing(openbao: OpenBaoVault, op
     with pytest.raises(NoSuchValue):
         await openbao.describe("team/db")
     assert (await openbao.read("team/db", "1")).value == Hidden(b"one")
+
+
+async def test_a_version_that_is_to_be_deleted_later_is_there_until_then(openbao_server: OpenBao) -> None:
+    clock = SetClock(datetime(2026, 3, 1, tzinfo=UTC))
+    settings = OpenBaoSettings(url=openbao_server.url, token=Hidden(OpenBao.TOKEN.encode()))
+    vault = OpenBaoVault(settings, clock=clock)
+    openbao_server.until = "2026-03-22T02:24:06.945319214Z"
+    vault_id, version = await put(vault)
+    assert await vault.describe(vault_id) == version
+    clock.at += timedelta(days=30)
+    with pytest.raises(NoSuchValue):
+        await vault.describe(vault_id)
+    openbao_server.until = "tomorrow"
+    with pytest.raises(VaultBroken):
+        await vault.describe(vault_id)
+    await vault.close()
+
+
+async def test_what_was_created_is_found_and_removed_though_its_last_version_was_deleted(
+    openbao: OpenBaoVault, openbao_server: OpenBao
+) -> None:
+    name = new_id("sec")
+    made = await openbao.create(name, Hidden(CANARY), {})
+    openbao_server.kept["", made.vault_id].append(None)
+    assert await openbao.find(name) == made.vault_id
+    await openbao.delete(made.vault_id)
+    assert (openbao_server.kept, await openbao.find(name)) == ({}, None)

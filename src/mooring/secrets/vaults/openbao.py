@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from mooring.base.clock import Clock, SystemClock
 from mooring.base.errors import Unfit
 from mooring.base.hidden import Hidden
 from mooring.secrets.errors import NoSuchValue, OtherVersion, VaultAway, VaultBroken, VaultRefuses
@@ -57,13 +59,19 @@ class OpenBaoVault:
     """Speaks to one server, in one namespace, in one mount."""
 
     def __init__(
-        self, settings: OpenBaoSettings, *, patience: Patience | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        settings: OpenBaoSettings,
+        *,
+        patience: Patience | None = None,
+        now: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         if settings.token is None and (settings.role_id is None or settings.secret_id is None):
             raise Unfit("openbao needs MOORING_OPENBAO_TOKEN, or MOORING_OPENBAO_ROLE_ID and MOORING_OPENBAO_SECRET_ID")
         self._settings = settings
         self._patience = patience or Patience()
         self._now = now
+        self._clock = clock or SystemClock()
         self._login = None if settings.token is None else _Login(settings.token)
         self._logging_in = asyncio.Lock()
         self._client = httpx.AsyncClient(
@@ -86,7 +94,8 @@ class OpenBaoVault:
     async def find(self, name: str) -> str | None:
         vault_id = f"{self._settings.prefix}/{name}"
         try:
-            await self.describe(vault_id)
+            # Also where no version can be read any more: what is left of it is there.
+            await self._described(vault_id)
         except NoSuchValue:
             return None
         return vault_id
@@ -105,10 +114,9 @@ class OpenBaoVault:
         return await self._write(vault_id, body)
 
     async def describe(self, vault_id: str) -> str:
-        answer = await self._ask("GET", self._path("metadata", vault_id), vault_id)
-        found = _converted(answer, _Described).data
+        found = await self._described(vault_id)
         current = found.versions.get(str(found.current_version))
-        if current is None or current.gone:
+        if current is None or current.gone(self._clock.now()):
             raise _missing(vault_id)
         return str(found.current_version)
 
@@ -128,6 +136,9 @@ class OpenBaoVault:
 
     async def _kept(self, vault_id: str, query: str) -> "_Kept":
         return _converted(await self._ask("GET", self._path("data", vault_id) + query, vault_id), _Read).data
+
+    async def _described(self, vault_id: str) -> "_Current":
+        return _converted(await self._ask("GET", self._path("metadata", vault_id), vault_id), _Described).data
 
     async def _write(self, vault_id: str, body: Mapping[str, object]) -> str:
         answer = await self._ask("POST", self._path("data", vault_id), vault_id, body)
@@ -198,12 +209,16 @@ class OpenBaoVault:
 
 
 class _Version(msgspec.Struct):
+    # It may lie in the future: versions that are kept for a time (`delete_version_after`).
     deletion_time: str = ""
     destroyed: bool = False
 
-    @property
-    def gone(self) -> bool:
-        return self.destroyed or bool(self.deletion_time)
+    def __post_init__(self) -> None:
+        # What is no time is refused here, with the answer it stands in.
+        self.gone(datetime.now(UTC))
+
+    def gone(self, now: datetime) -> bool:
+        return self.destroyed or (bool(self.deletion_time) and datetime.fromisoformat(self.deletion_time) <= now)
 
 
 class _Metadata(msgspec.Struct):
