@@ -175,7 +175,7 @@ async def test_a_disabled_users_run_gets_nothing(
     admin: Asker, app: App, small: Machine, link: httpx.AsyncClient
 ) -> None:
     secret = await small.secret("token", CANARY)
-    author = await join(admin, "author")
+    author = await joined(admin, small)
     run = await small.run(app, on_behalf_of=author.id)
     assert (await admin.ask("POST", f"/users/{author.id}/disable")).status_code == 200
     answer = await asked(link, app, run)
@@ -185,9 +185,42 @@ async def test_a_disabled_users_run_gets_nothing(
     assert variables(await asked(link, app, run)) == {"TOKEN": CANARY}
 
 
+async def joined(admin: Asker, small: Machine, role: str = "operator") -> Asker:
+    """A member of the machine's group."""
+    author = await join(admin, "author")
+    await put_into_group(admin, small, author, role)
+    return author
+
+
+async def put_into_group(admin: Asker, small: Machine, author: Asker, role: str) -> None:
+    answer = await admin.ask("PUT", f"/groups/{small.group['id']}/members/{author.id}", {"role": role})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_the_run_of_who_left_the_group_or_only_watches_there_gets_nothing(
+    admin: Asker, app: App, small: Machine, link: httpx.AsyncClient
+) -> None:
+    secret = await small.secret("token", CANARY)
+    author = await joined(admin, small)
+    run, starting = [
+        await small.run(app, on_behalf_of=author.id, phase=one) for one in (RunPhase.RUNNING, RunPhase.STARTING)
+    ]
+    left = "the user who started it is no operator of its instance's group any more"
+    await put_into_group(admin, small, author, "viewer")
+    answer = await asked(link, app, run)
+    assert (answer.status_code, answer.json()["reason"]) == (403, left)
+    await admin.ask("DELETE", f"/groups/{small.group['id']}/members/{author.id}")
+    assert (await asked(link, app, run)).status_code == 403
+    assert await stepped(app, starting) == ("failed", left, [])
+    assert await refusals(admin, run) == [left]
+    assert await exposed(admin, secret) == []
+    await admin.ask("PATCH", f"/users/{author.id}", {"role": "admin"})
+    assert variables(await asked(link, app, run)) == {"TOKEN": CANARY}
+
+
 async def test_what_may_not_have_its_secrets_is_not_even_made(admin: Asker, app: App, small: Machine) -> None:
     secret = await small.secret("token", CANARY)
-    author = await join(admin, "author")
+    author = await joined(admin, small)
     good = await small.run(app, phase=RunPhase.STARTING)
     disabled = await small.run(app, phase=RunPhase.STARTING, on_behalf_of=author.id)
     await admin.ask("POST", f"/users/{author.id}/disable")

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from mooring.access.actor import SYSTEM
+from mooring.access.actor import SYSTEM, Permission
 from mooring.audit import ledger
+from mooring.audit.verbs import subject
 from mooring.base.db import Tx
-from mooring.base.errors import Clash, Denied
+from mooring.base.errors import Clash, Denied, Missing
 from mooring.compute.entities import Exposed
+from mooring.compute.instances import INSTANCES
 from mooring.compute.phases import Run
 from mooring.compute.store import exposures as store
+from mooring.identity import users
 from mooring.secrets import secrets
 from mooring.secrets.entities import Secret
 from mooring.secrets.kinds import SECRET
@@ -35,15 +38,34 @@ async def check(tx: Tx, instance_id: str | None, exposures: Sequence[Exposed]) -
         raise Withheld(f"the instance's group may not use {names} (any more): its grant was revoked, or it was deleted")
 
 
+async def check_for(tx: Tx, user_id: str | None, instance_id: str | None, exposures: Sequence[Exposed]) -> None:
+    """The same, and that the user who started it could start it now. Raises Withheld."""
+    if user_id is not None:
+        await _check_starter(tx, user_id, instance_id)
+    await check(tx, instance_id, exposures)
+
+
+async def _check_starter(tx: Tx, user_id: str, instance_id: str | None) -> None:
+    try:
+        starter = await users.stand(tx, user_id)
+        instance = None if instance_id is None else await INSTANCES.read(tx, SYSTEM, instance_id)
+    except Missing as error:
+        raise Withheld(f"the user who started it, or its instance, was deleted: {error.reason}") from error
+    if starter.disabled:
+        raise Withheld("the user who started it is disabled")
+    if instance is None:
+        return
+    if not starter.actor.may(Permission.OPERATE, of=await subject(tx, INSTANCES.kind, instance)):
+        raise Withheld("the user who started it is no operator of its instance's group any more")
+
+
 async def owed(tx: Tx, run: Run, *, lock: bool = False) -> tuple[Exposed, ...]:
     """What the run may get now. Raises Withheld; Clash when it has it already."""
     found = await store.owed(tx, run.id, lock=lock)
     assert found is not None, "a run has a link"
     if found.received:
         raise Clash("the run has its environment already; it is not given twice", run=run.id)
-    if found.for_nobody:
-        raise Withheld("the user who started it is disabled")
-    await check(tx, run.compute_instance_id, found.exposures)
+    await check_for(tx, found.on_behalf_of, run.compute_instance_id, found.exposures)
     return found.exposures
 
 

@@ -1,11 +1,12 @@
 """Who a session asks for repositories as: its group's credential for the host. It never enters the instance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from mooring.access.actor import SYSTEM
 from mooring.audit import ledger
-from mooring.base.db import Database
+from mooring.base.db import Database, Tx
 from mooring.base.errors import Unfit
 from mooring.base.git import GitCredential
 from mooring.base.hidden import Hidden
@@ -15,6 +16,7 @@ from mooring.secrets.entities import Secret
 from mooring.secrets.kinds import SECRET
 from mooring.secrets.live import Vaults
 from mooring.sessions.plan import AskedInstance
+from mooring.sessions.store import sessions as store
 
 # What a token alone is sent with; servers that take tokens take any name.
 _ANY_USER = "git"
@@ -33,7 +35,8 @@ class Credentials:
     async def of(self, url: str) -> GitCredential | None:
         """The credential for a repository; None where the group has none for its host.
 
-        Raises Withheld (the grant was revoked), Unfit (its form), NoSuchValue, VaultAway, VaultRefuses, VaultBroken.
+        Raises Withheld (the grant was revoked, or who started the session may not have it any more), Unfit (its form),
+        NoSuchValue, VaultAway, VaultRefuses, VaultBroken.
         """
         secret_id = _for_host(url, self.instance)
         if secret_id is None:
@@ -45,11 +48,11 @@ class Credentials:
     async def _open(self, secret_id: str) -> GitCredential:
         wanted = [Exposed(secret_id=secret_id)]
         async with self.database.transaction() as tx:
-            await deliveries.check(tx, self.instance.id, wanted)
+            await self._check(tx, wanted)
             secret = (await deliveries.secrets_of(tx, wanted))[secret_id]
         opened = await self.vaults.open(secret)
         async with self.database.transaction() as tx:
-            await deliveries.check(tx, self.instance.id, wanted)
+            await self._check(tx, wanted)
             details = {
                 "session_id": self.session_id,
                 "group_id": self.instance.group_id,
@@ -59,6 +62,10 @@ class Credentials:
             await ledger.record(tx, SYSTEM, SECRET, secret_id, "fetch", details)
         username, password = _parts(secret, opened.value)
         return GitCredential(identity=f"{self.instance.group_id} {secret_id}", username=username, password=password)
+
+    async def _check(self, tx: Tx, wanted: Sequence[Exposed]) -> None:
+        starter = await store.started_by(tx, self.session_id)
+        await deliveries.check_for(tx, starter, self.instance.id, wanted)
 
 
 def _for_host(url: str, instance: AskedInstance) -> str | None:

@@ -52,11 +52,11 @@ async def of(tx: Tx, instance_ids: Sequence[str]) -> list[InstanceSecretMapping]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """What a run may get by its plan, whether it has it, and whether who it is for is still let in."""
+    """What a run may get by its plan, whether it has it, and for which user it was made."""
 
     exposures: tuple[Exposed, ...]
     received: bool
-    for_nobody: bool
+    on_behalf_of: str | None
 
 
 async def promise(tx: Tx, run_id: str, exposures: Sequence[Exposed], on_behalf_of: str | None) -> None:
@@ -75,9 +75,8 @@ async def owed(tx: Tx, run_id: str, *, lock: bool = False) -> Owed | None:
         await tx.run("SELECT 1 FROM run_links WHERE run_id = $1 FOR UPDATE", run_id)
     return await tx.row(
         Owed,
-        "SELECT l.exposures, l.environment_received_at IS NOT NULL AS received, "
-        "l.on_behalf_of IS NOT NULL AND (u.id IS NULL OR u.disabled_at IS NOT NULL) AS for_nobody "
-        "FROM run_links l LEFT JOIN users u ON u.id = l.on_behalf_of AND u.deleted_at IS NULL WHERE l.run_id = $1",
+        "SELECT exposures, environment_received_at IS NOT NULL AS received, on_behalf_of "
+        "FROM run_links WHERE run_id = $1",
         run_id,
     )
 
