@@ -1,5 +1,6 @@
 """Single sign-on: whose tokens are taken, and whom they let in."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -197,6 +198,19 @@ async def test_an_issuer_that_is_away_is_503_unless_its_keys_are_kept(house: Hou
     house.issuer.away = True
     house.time.at += timedelta(minutes=11)
     assert (await house.come(house.token())).status_code == 200
+
+
+async def test_an_issuer_that_is_away_is_not_asked_by_everybody_who_comes(house: House) -> None:
+    house.issuer.away = True
+    answers = await asyncio.gather(*(house.come(house.token()) for _ in range(5)))
+    answers += [await house.come(house.token())]
+    assert {(answer.status_code, house.issuer.url in answer.json()["reason"]) for answer in answers} == {(503, True)}
+    assert house.issuer.asked == 1
+    house.issuer.away = False
+    assert (await house.come(house.token())).status_code == 503
+    house.time.at += timedelta(seconds=11)
+    assert (await house.come(house.token())).status_code == 200
+    assert house.issuer.asked == 3
 
 
 async def test_an_issuer_that_speaks_for_another_is_not_believed(house: House) -> None:

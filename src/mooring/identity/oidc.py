@@ -1,7 +1,8 @@
 """Single sign-on by OpenID Connect: tokens of one issuer, verified with the keys it publishes. A contact.
 
 Keys are fetched when first needed, kept for ten minutes, and fetched anew when a token names one that is not among them
-(that is how issuers change keys) — at most every ten seconds, so that made-up names cost the issuer nothing.
+(that is how issuers change keys) — at most every ten seconds, so that made-up names cost the issuer nothing, nor does
+everybody who comes while it is away.
 """
 
 import asyncio
@@ -46,6 +47,8 @@ class SignOn:
         self._trust = trust
         self._kept: _Keys | None = None
         self._tried_at: datetime | None = None
+        # Why there is no key, as long as none was ever fetched.
+        self._away = ""
         self._one_at_a_time = asyncio.Lock()
 
     async def known(self, text: str, now: datetime) -> Claims:
@@ -68,17 +71,16 @@ class SignOn:
         kept = self._kept
         if kept is not None and now - kept.fetched_at < KEPT and _named(kept, name) is not None:
             return kept
-        if kept is not None and self._tried_at is not None and now - self._tried_at < AGAIN:
-            return kept
-        self._tried_at = now
-        try:
-            self._kept = _Keys(keys=await self._fetch(), fetched_at=now)
-        except Unavailable:
-            if kept is None:
-                raise
-            # The issuer is away: the keys it published last are still the best there is.
-            return kept
-        return self._kept
+        if self._tried_at is None or now - self._tried_at >= AGAIN:
+            try:
+                kept = self._kept = _Keys(keys=await self._fetch(), fetched_at=now)
+            except Unavailable as error:
+                # The keys it published last are still the best there is.
+                self._away = error.reason
+            self._tried_at = now
+        if kept is None:
+            raise Unavailable(self._away)
+        return kept
 
     async def _fetch(self) -> dict[str | None, jwt.PyJWK]:
         async with httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False, trust_env=False) as client:
