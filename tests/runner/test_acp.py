@@ -272,3 +272,25 @@ def test_a_secret_in_an_agents_words_is_masked_across_chunks(berth: Berth, speak
     assert b"made-up-value" not in (berth.place / "spool").read_bytes()
     assert berth.plane.exit is not None
     assert "made-up-value" not in json.dumps(berth.plane.exit)
+
+
+def test_a_secret_made_of_digits_is_masked_as_a_number_and_what_the_runner_counts_stays(
+    berth: Berth, speak: Callable[..., int]
+) -> None:
+    berth.plane.secrets = {"PIN": b"48151623", "FIVE": b"1048576"}
+    update = {"sessionUpdate": "tool_call", "toolCallId": "a", "rawInput": {"pin": 48151623}, "rawOutput": 48151623}
+    usage = {
+        "sessionUpdate": "usage_update",
+        "used": 48151623,
+        "size": 1048576,
+        "cost": {"amount": 0.5, "currency": "X"},
+    }
+    assert speak(f"update {json.dumps(update)}\nupdate {json.dumps(usage)}") == 0
+    told = berth.plane.of("tool", tool="a")[0]
+    assert (told["task"], told["input"], told["output"]) == (0, {"pin": "***PIN***"}, "***PIN***")
+    [used] = berth.plane.of("usage")
+    assert used == {"used": "***PIN***", "size": "***FIVE***", "cost": 0.5, "currency": "X"}
+    assert b"48151623" not in (berth.place / "spool").read_bytes()
+    assert berth.plane.exit is not None
+    assert berth.plane.exit["usage"] == used
+    assert isinstance(berth.plane.exit["durations"]["tasks"], float)

@@ -159,3 +159,15 @@ def test_masking_goes_into_every_corner_of_a_value() -> None:
 def test_without_secrets_nothing_is_held_back() -> None:
     assert Mask({}).split(VALUE) == (VALUE, "")
     assert storable("a\0\ud800ö") == "a\ufffd?ö"
+
+
+def test_a_number_that_holds_a_value_is_masked_as_the_text_json_writes() -> None:
+    mask = Mask({"PIN": b"48151623\n", "RATE": b"0.4815", "TRUE": b"true"})
+    given = {"a": [48151623, -48151623, 148151623.5, 0.4815, 4815162, True, None], "b": {"c": 48151623}}
+    masked = {
+        "a": ["***PIN***", "-***PIN***", "1***PIN***.5", "***RATE***", 4815162, True, None],
+        "b": {"c": "***PIN***"},
+    }
+    assert mask.deep(given) == masked
+    assert mask.deep(given, numbers=False) == given
+    assert Mask({}).deep(given) == given

@@ -10,7 +10,7 @@ from .errors import Over, TaskTimeout
 from .link import packed
 from .mask import storable
 from .permission import Question
-from .shapes import is_map, is_text
+from .shapes import is_map, is_number, is_text
 from .tools import Tools
 from .workspace import speaks_meta
 
@@ -257,7 +257,8 @@ class Conversation:
         elif kind == "usage_update":
             cost = _map(update.get("cost"))
             named = {"used": update.get("used"), "size": update.get("size"), "cost": cost.get("amount")}
-            usage: dict[str, object] = {name: one for name, one in named.items() if isinstance(one, (int, float))}
+            mask = self._run.transcript.mask
+            usage = {name: mask.deep(one) for name, one in named.items() if is_number(one)}
             if is_text(cost.get("currency")):
                 usage["currency"] = cost["currency"][:8]
             self._run.usage.update(usage)

@@ -176,7 +176,8 @@ class Life:
 
     def _report(self, report: dict[str, object], seconds: float = FAREWELL_SECONDS) -> None:
         """To the descriptor first: whoever supervises us has it even when nobody answers."""
-        masked = self._transcript.mask.deep(report)
+        # Its numbers are the runner's own; those of an agent's usage were masked as it told them.
+        masked = self._transcript.mask.deep(report, numbers=False)
         assert is_map(masked)
         body = fitted(masked)
         self._transcript.flush()

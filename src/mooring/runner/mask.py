@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from .forms import SHORTEST, forms, raw
-from .shapes import is_list, is_map
+from .shapes import is_list, is_map, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,17 +87,27 @@ class Mask:
             return text
         return self._masked(text, list(self._search.matches(text)), len(text))
 
-    def deep(self, value: object) -> object:
-        """A JSON value with all its texts masked, and made fit to be stored: no NUL, no lone surrogate, no NaN."""
+    def deep(self, value: object, *, numbers: bool = True) -> object:
+        """A JSON value with all its texts masked, and made fit to be stored: no NUL, no lone surrogate, no NaN.
+
+        A number that holds a value becomes a text, unless `numbers` stay as they are.
+        """
         if isinstance(value, str):
             return self.text(storable(value))
         if is_map(value):
-            return {self.text(storable(str(key))): self.deep(item) for key, item in value.items()}
+            return {self.text(storable(str(key))): self.deep(item, numbers=numbers) for key, item in value.items()}
         if is_list(value):
-            return [self.deep(item) for item in value]
+            return [self.deep(item, numbers=numbers) for item in value]
         if isinstance(value, float) and (value != value or value in _INFINITE):  # noqa: PLR0124 - NaN alone differs
             return None
-        return value
+        return self._number(value) if numbers and is_number(value) else value
+
+    def _number(self, value: float) -> object:
+        if self._search is None:
+            return value
+        text = json.dumps(value)
+        masked = self.text(text)
+        return value if masked == text else masked
 
     def split(self, text: str) -> tuple[str, str]:
         """What may leave, masked, and the end that has to wait: it may be the beginning of a value."""

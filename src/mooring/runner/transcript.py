@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MERGE_SECONDS = 0.1
 _TEXT_PIECE = 32768
+# What the runner counts itself. Any other number may be one that an agent or a tool gave.
+_COUNTS = frozenset({"task", "attempt", "attempts", "exit_code", "seconds", "cut", "size"})
 
 
 class Transcript:
@@ -37,7 +39,9 @@ class Transcript:
     def emit(self, kind: str, /, **data: object) -> None:
         """One event, after all text that came before it."""
         self.flush()
-        self._spool.append(kind, self.mask.deep(data))
+        self._spool.append(
+            kind, {name: self.mask.deep(value, numbers=name not in _COUNTS) for name, value in data.items()}
+        )
 
     def note(self, text: str) -> None:
         """A line of the runner's own."""
