@@ -294,3 +294,20 @@ def test_a_secret_made_of_digits_is_masked_as_a_number_and_what_the_runner_count
     assert berth.plane.exit is not None
     assert berth.plane.exit["usage"] == used
     assert isinstance(berth.plane.exit["durations"]["tasks"], float)
+
+
+def test_no_value_is_cut_in_two_where_what_an_agent_says_is_shortened(berth: Berth, speak: Callable[..., int]) -> None:
+    value = "made-up-value-that-is-cut"
+    berth.plane.secrets = {"KEY": value.encode()}
+    limit = berth.plane.assignment["limits"]["line_bytes"]
+    # Each stands where what is kept of it ends, or begins, in its middle.
+    update = {
+        "sessionUpdate": "tool_call", "toolCallId": "t" * 190 + value, "title": "x" * 990 + value,
+        "kind": "k" * 40 + value, "rawOutput": value + "y" * (limit - 12),
+    }  # fmt: skip
+    assert speak(f"update {json.dumps(update)}\nsay {'z' * 65526}{value}\nstop {'s' * 90}{value}") == 1
+    told = [(berth.place / name).read_bytes() for name in ("spool", "exit")]
+    assert [part in content for content in told for part in (b"made-up", b"is-cut")] == [False] * 4
+    assert berth.plane.of("tool")[0]["output"].endswith("y" * (limit - 12))
+    assert berth.plane.exit is not None
+    assert berth.plane.exit["last_message"].endswith("z***KEY***")

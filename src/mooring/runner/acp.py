@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .mask import Mask
     from .run import Run
     from .words import Agent
 
@@ -44,17 +45,19 @@ class Words:
         self._kind = kind
         self._held = ""
 
-    def say(self, text: str, *, last: bool = False) -> None:
+    def say(self, text: str, *, last: bool = False) -> str:
+        """Tell what may leave of what is held and this; gives all of it, masked, also what the budget leaves out."""
         mask, budget = self._run.transcript.mask, self._run.budget
         text, self._held = mask.split(self._held + storable(text))
         if last:
             text, self._held = text + mask.text(self._held), ""
         encoded = text.encode()
         if not encoded:
-            return
+            return text
         kept = encoded[: max(0, budget.left)].decode("utf-8", "ignore")
         budget.left -= len(encoded)
         self._run.transcript.text(self._kind, None, kept, len(encoded) - len(kept.encode()))
+        return text
 
 
 class Conversation:
@@ -118,7 +121,11 @@ class Conversation:
         if failure:
             return failure
         reason = _map(answer["result"]).get("stopReason")
-        return None if reason in _GOOD_ENDS else f"the agent ended its turn with {str(reason)[:100]!r}"
+        return (
+            None
+            if reason in _GOOD_ENDS
+            else f"the agent ended its turn with {self._run.transcript.mask.cut(str(reason), 100)!r}"
+        )
 
     def _open(self, deadline: float | None) -> str | None:
         """Say hello and begin a session. None, or what stands against it."""
@@ -155,7 +162,7 @@ class Conversation:
         if "error" in answer:
             error = answer["error"]
             message = error.get("message") if is_map(error) else error
-            return f"the agent answered with an error: {str(message)[:1000]}"
+            return f"the agent answered with an error: {self._run.transcript.mask.cut(str(message), 1000)}"
         return None
 
     def _ask(self, method: str, parameters: Message, deadline: float | None) -> Message:
@@ -260,7 +267,7 @@ class Conversation:
             mask = self._run.transcript.mask
             usage = {name: mask.deep(one) for name, one in named.items() if is_number(one)}
             if is_text(cost.get("currency")):
-                usage["currency"] = cost["currency"][:8]
+                usage["currency"] = mask.cut(cost["currency"], 8)
             self._run.usage.update(usage)
             self._run.transcript.emit("usage", **usage)
 
@@ -273,14 +280,16 @@ class Conversation:
     def _message(self, text: str) -> None:
         if self._new_message:
             self._said, self._new_message = "", False
-        # The report has no room for more, and the transcript holds it.
-        self._said = (self._said + text)[:_LONGEST_MESSAGE]
-        self._words["message"].say(text)
+        self._heard(self._words["message"].say(text))
 
     def _hush(self) -> None:
         """What is held of the text so far cannot go on."""
-        for words in self._words.values():
-            words.say("", last=True)
+        self._words["thought"].say("", last=True)
+        self._heard(self._words["message"].say("", last=True))
+
+    def _heard(self, masked: str) -> None:
+        # The report has no room for more, and the transcript holds it.
+        self._said = (self._said + masked)[:_LONGEST_MESSAGE]
 
     def _tool(self, update: Message) -> dict[str, object]:
         """Create or update, whichever comes first; content that comes replaces what was. Gives all that is known."""
@@ -313,7 +322,7 @@ class Conversation:
             self._reply(request, {"outcome": {"outcome": "cancelled"}})
             return
         known = self._tool(parameters["toolCall"])
-        options = _options(parameters["options"])
+        options = _options(parameters["options"], self._run.transcript.mask)
         question = Question(request, f"{self._pid}-{self._asked}", known, options)
         policy = self._run.assignment["permission_policy"]
         if policy != "ask":
@@ -364,10 +373,14 @@ def _map(value: object) -> Message:
     return value if is_map(value) else {}
 
 
-def _options(options: list[Message]) -> list[dict[str, str]]:
+def _options(options: list[Message], mask: Mask) -> list[dict[str, str]]:
     """Those that can be shown whole."""
     found = [
-        {"id": str(one["optionId"]), "name": str(one.get("name", ""))[:200], "kind": str(one.get("kind", ""))[:50]}
+        {
+            "id": str(one["optionId"]),
+            "name": mask.cut(str(one.get("name", "")), 200),
+            "kind": mask.cut(str(one.get("kind", "")), 50),
+        }
         for one in options[:_MOST_OPTIONS]
     ]
     return [one for one in found if len(one["id"]) <= _LONGEST_OPTION]

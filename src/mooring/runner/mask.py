@@ -87,6 +87,10 @@ class Mask:
             return text
         return self._masked(text, list(self._search.matches(text)), len(text))
 
+    def cut(self, text: str, longest: int) -> str:
+        """The beginning of a text, fit to be stored; masked before, so that no value is cut in two."""
+        return self.text(storable(text))[:longest]
+
     def deep(self, value: object, *, numbers: bool = True) -> object:
         """A JSON value with all its texts masked, and made fit to be stored: no NUL, no lone surrogate, no NaN.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .link import packed
+from .mask import storable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Tools:
 
     def change(self, tool: str, changes: dict[str, object], more: str = "") -> dict[str, object]:
         """Make or change what is known of `tool`, `more` output added to it, and tell it. Gives the whole."""
-        tool = tool[: _LONGEST["tool"]]
+        mask = self._run.transcript.mask
+        tool = mask.cut(tool, _LONGEST["tool"])
         if tool not in self._known and len(self._known) >= _MOST:
             del self._known[next(iter(self._known))]
         fresh: dict[str, object] = {"tool": tool, "title": "", "kind": "other", "state": "pending"}
@@ -35,7 +37,7 @@ class Tools:
         if more:
             known["output"] = f"{known.get('output', '')}{more}"
         for name, longest in _LONGEST.items():
-            known[name] = str(known[name])[:longest]
+            known[name] = mask.cut(str(known[name]), longest)
         self._shorten(known)
         self._tell(known, ended=known["state"] != before and known["state"] in _OVER)
         return known
@@ -45,8 +47,10 @@ class Tools:
         limit = self._run.assignment["limits"]["line_bytes"]
         output = known.get("output")
         if isinstance(output, str) and len(output) > limit:
+            # Masked before anything of it is left out: no value is cut in two.
+            output = self._run.transcript.mask.text(storable(output))
             known["output"] = output[-limit:]
-            known["cut"] = int(str(known.get("cut", 0))) + len(output) - limit
+            known["cut"] = int(str(known.get("cut", 0))) + max(0, len(output) - limit)
 
     def _tell(self, known: dict[str, object], *, ended: bool) -> None:
         budget, transcript = self._run.budget, self._run.transcript
