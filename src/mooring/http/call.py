@@ -1,7 +1,7 @@
 """One request, as a handler sees it: who asks, for what, with which parameters, under which conditions."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -89,6 +89,10 @@ class Call:
         media = (self.request.headers.get("Content-Type") or JSON).partition(";")[0].strip().lower()
         if media not in (JSON, MERGE_PATCH):
             raise WrongMedia(f"the body must be {JSON}, not {media[:80]}", media=media[:80])
+        return bytes(await self.received())
+
+    async def received(self) -> bytearray:
+        """What the body is made of, once all of it came; it is read once. Raises TooLarge."""
         held: bytearray | None = self.request.state.get("body")
         if held is None:
             held = self.request.state.body = bytearray()
@@ -96,11 +100,7 @@ class Call:
                 held += chunk
                 if len(held) > BODY_BYTES:
                     raise TooLarge(f"the body has more than {BODY_BYTES} bytes", most=BODY_BYTES)
-        return bytes(held)
-
-    def stream(self) -> AsyncIterator[bytes]:
-        """The body as it comes; the caller bounds it."""
-        return self.request.stream()
+        return held
 
     def check_match(self, version: int) -> None:
         """Return when If-Match is absent or names this version. Raises Stale, Malformed."""

@@ -13,6 +13,7 @@ from mooring.files import browse, filesystems
 from mooring.files.entities import Coming, Filesystem, FilesystemVersion, Repository, Row, StoredObject, Upload
 from mooring.http.call import Call
 from mooring.http.errors import BadRequest
+from mooring.http.keys import streamed
 from mooring.http.listing import envelope, href, list_type, page_of
 from mooring.http.resource import Resource, action, routes
 from mooring.http.route import Answer, Route
@@ -124,7 +125,7 @@ async def _put_upload(call: Call) -> Answer:
     checksum = call.path["checksum"]
     filesystems.may_send(call.actor)
     key = filesystems.upload_key(call.actor.user_id, checksum)
-    size = await call.app.depot.receive(key, checksum, call.stream())
+    size = await call.app.depot.receive(key, checksum, streamed(call))
     return _upload(checksum, size, status=201)
 
 

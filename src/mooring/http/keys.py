@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from litestar import Request
@@ -10,7 +12,7 @@ from litestar import Request
 from mooring.access.actor import Actor, PlatformRole
 from mooring.app import App
 from mooring.base.errors import Clash, NotKnown
-from mooring.http.call import reason_of
+from mooring.http.call import Call, reason_of
 from mooring.http.errors import TooMany
 from mooring.http.rate import Rates
 from mooring.identity import signed_on, tokens
@@ -18,6 +20,8 @@ from mooring.identity.claims import Claims, is_jwt
 
 # Behind routes that are open to all: it may do nothing.
 NOBODY = Actor(user_id=None, role=PlatformRole.MEMBER, scopes=frozenset())
+# Seconds a body may take before who sends it is asked for again: they may be let in no more by then.
+_PROMPT = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,31 @@ async def _first_login(app: App, claims: Claims) -> Actor:
     if actor is None:
         raise NotKnown("the single sign-on vouches for you, but the user could not be made; try again")
     return actor
+
+
+async def with_body(call: Call) -> Call:
+    """The call once its body came, by who asks now where that took long. Raises TooLarge, NotKnown."""
+    begun = call.app.clock.now()
+    await call.received()
+    return await _asked_again(call) if _late(call, begun) else call
+
+
+async def streamed(call: Call) -> AsyncIterator[bytes]:
+    """The body as it comes; the caller bounds it. Raises NotKnown at its end, where who sent it is let in no more."""
+    begun = call.app.clock.now()
+    async for chunk in call.request.stream():
+        yield chunk
+    if _late(call, begun):
+        await _asked_again(call)
+
+
+def _late(call: Call, begun: datetime) -> bool:
+    return (call.app.clock.now() - begun).total_seconds() >= _PROMPT
+
+
+async def _asked_again(call: Call) -> Call:
+    found = await asker(call.app, call.request)
+    return replace(call, actor=found.actor, token_id=found.token_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

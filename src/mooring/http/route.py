@@ -54,7 +54,7 @@ class Route:
     public: bool = False
     # What the answer is, besides JSON errors.
     media: str = JSON
-    # Takes the body as it comes (call.stream()), of any media type and without the usual bound.
+    # Takes the body as it comes (keys.streamed), of any media type and without the usual bound.
     streams: bool = False
     # Headers it heeds, beside those all do.
     headers: tuple[str, ...] = ()

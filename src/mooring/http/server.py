@@ -39,7 +39,7 @@ from mooring.http import (
 )
 from mooring.http.call import Call
 from mooring.http.errors import BASE, Broken, NoSuchMethod, OutOfRange, TooMany, body_of, of_framework
-from mooring.http.keys import NOBODY, Limits
+from mooring.http.keys import NOBODY, Limits, with_body
 from mooring.http.openapi import document
 from mooring.http.rate import Rates
 from mooring.http.reference import POLICY, page
@@ -66,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
 )
 """Every route under /api/mooring/v1. A slice's file adds its own here."""
 
+_BODIES = frozenset({"POST", "PUT", "PATCH"})
 _PATTERNS = {
     route.path: re.compile(re.sub(r"{[^}]+}", "[^/]+", re.sub(r"{[^}]+:path}", ".+", route.path))) for route in ROUTES
 }
@@ -136,6 +137,9 @@ def _everything() -> HTTPRouteHandler:
         # Also where the handler looks at none: an unknown parameter is refused everywhere.
         call.asked(route.query)
         try:
+            if route.method in _BODIES and not route.streams:
+                # All of it, before anything is held for it and who asks counts.
+                call = await with_body(call)
             answer = await route.handle(call)
         except asyncio.CancelledError as error:
             # Nobody else cancels: the server ends, and this has outlived its last words.
