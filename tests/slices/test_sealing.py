@@ -168,6 +168,63 @@ async def test_removed_seals_are_noticed_first_last_or_all(record: Record, tmp_p
     assert (await record.found())[1].startswith("seals up to number 6")
 
 
+async def test_what_was_altered_under_removed_seals_is_not_sealed_anew(record: Record, tmp_path: Path) -> None:
+    for _ in range(2):
+        await record.grow(2)
+    await record.meddle(
+        "UPDATE resource_events SET reason = 'x' WHERE seq = (SELECT seq FROM event_numbers WHERE number = 4)",
+        "DELETE FROM event_seals WHERE last = 4",
+    )
+    missing = "the seal that ends with number 4 is kept outside"
+    with pytest.raises(Clash, match=missing):
+        await record.sealer.step()
+    # Nor by a process that never sealed; unless it ends its seal elsewhere, and then that is found out.
+    elsewhere = replace(record.sealer, outside=replace(record.outside, head=tmp_path / "elsewhere" / "head.json"))
+    with pytest.raises(Clash, match=missing):
+        await elsewhere.step()
+    await record.grow(1, seal=False)
+    await elsewhere.step()
+    with pytest.raises(Clash, match=missing):
+        await record.sealer.step()
+    says = "the seal over the numbers 3 to 4 is kept outside; in the database others are in its place"
+    assert await record.found() == (3, says)
+
+
+async def test_a_seal_of_our_key_that_is_not_the_one_outside_names_what_was_altered(record: Record) -> None:
+    await record.grow(2)
+    await record.meddle(
+        "UPDATE resource_events SET reason = 'x' WHERE seq = (SELECT seq FROM event_numbers WHERE number = 2)",
+    )
+    async with record.database.reading() as tx:
+        altered = KEY.seal(None, await sealing.leaves(tx, 0, 2), datetime(2026, 1, 1, tzinfo=UTC))
+    await record.meddle("DELETE FROM event_seals")
+    async with record.superuser.transaction() as tx:
+        await tx.run(
+            "INSERT INTO event_seals (first, last, previous, leaves, root, key, signature, sealed_at)"
+            " VALUES (1, 2, $1, $2, $3, $4, $5, $6)",
+            altered.previous, altered.leaves, altered.root, altered.key, altered.signature, altered.sealed_at,
+        )  # fmt: skip
+    assert await record.found() == (2, "the event is not the one that was sealed")
+
+
+async def test_sealing_goes_on_when_the_seals_a_restored_database_lost_were_put_away(
+    record: Record, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        await record.grow(2)
+    await record.meddle(
+        "DELETE FROM event_seals WHERE last = 4",
+        "DELETE FROM resource_events WHERE seq IN (SELECT seq FROM event_numbers WHERE number > 2)",
+        "DELETE FROM event_numbers WHERE number > 2",
+    )
+    with pytest.raises(Clash, match="restored from an older backup"):
+        await record.grow(3)
+    (tmp_path / "audit" / "head.json").unlink()
+    (tmp_path / "blobs" / "seals" / f"{4:019d}").unlink()
+    await record.sealer.step()
+    assert await record.verdict() == Verdict(sealed_to=5, numbered_to=5, finding=None)
+
+
 async def test_a_record_sealed_anew_with_another_key_is_found_out(record: Record, tmp_path: Path) -> None:
     await record.grow(4)
     await record.meddle(

@@ -13,6 +13,10 @@ from mooring.base.db import Database, Tx
 from mooring.base.errors import Clash
 
 MOST = 1_000
+_MISSING = (
+    "the seal that ends with number {} is kept outside the database and is not in it: seals were removed, or the "
+    "database was restored from an older backup; nothing is sealed until that is settled (docs/audit.md)"
+)
 
 
 class Outside(Protocol):
@@ -45,15 +49,26 @@ class Sealer:
     clock: Clock
 
     async def step(self) -> bool:
-        """Seal the next events, and see that the newest seal is kept outside. Whether there may be more to seal."""
+        """Seal the next events, and see that the newest seal is kept outside. Whether there may be more to seal.
+
+        Raises Clash when a seal that is kept outside is missing: what was altered since must not be sealed anew.
+        """
+        # Asked first: what another process seals meanwhile is in the database before it is known outside.
+        known = await self.outside.newest()
         async with self.database.reading() as tx:
+            marked = await following(tx, known - 1)
             before = await newest(tx)
             events = await leaves(tx, before.last if before else 0, MOST)
-        if before is not None and await self.outside.newest() < before.last:
+        if known and (marked is None or marked.last != known):
+            raise Clash(_MISSING.format(known))
+        if before is not None and known < before.last:
             await self._keep_outside(before)
         if not events:
             return False
         seal = self.key.seal(before, events, self.clock.now())
+        kept = await copy(seal, self.key, self.outside)
+        if kept is not None and kept.root != seal.root:
+            raise Clash(_MISSING.format(kept.last))
         try:
             async with self.database.transaction() as tx:
                 await _insert(tx, seal)
@@ -67,6 +82,12 @@ class Sealer:
         # One that was altered meanwhile must not be believed by what is kept outside.
         if seal.says is None and seal.key == self.key.public:
             await self.outside.keep(seal)
+
+
+async def copy(seal: Seal, key: SealKey, outside: Outside) -> Seal | None:
+    """The seal of our key that is kept outside under the number this one ends with; it need not be the same."""
+    kept = await outside.read(seal.last)
+    return kept if kept is not None and kept.says is None and kept.key == key.public else None
 
 
 async def leaves(tx: Tx, after: int, limit: int) -> list[Leaf]:

@@ -1,5 +1,6 @@
 """The record is verified: who altered, removed or inserted an event is found out, and which event it was."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mooring.audit import archiving, sealing
@@ -24,7 +25,7 @@ async def verify(database: Database, key: SealKey, outside: Outside, shelf: Shel
     events = _Events(database, shelf)
     before: Seal | None = None
     # Asked first: what is sealed meanwhile must not look as if it had been removed.
-    known_outside = await _known_outside(key, outside)
+    newest_outside, unmet = await outside.newest(), set(await outside.kept())
     while True:
         async with database.reading() as tx:
             seal = await sealing.following(tx, before.last if before else 0)
@@ -34,10 +35,12 @@ async def verify(database: Database, key: SealKey, outside: Outside, shelf: Shel
         if finding is not None:
             return Verdict(sealed_to=before.last if before else 0, numbered_to=seal.last, finding=finding)
         before = seal
+        unmet.discard(seal.last)
     sealed_to = before.last if before else 0
+    removed = await _removed(unmet, key, outside)
     async with database.reading() as tx:
         numbered_to = await _numbered_to(tx)
-        finding = await _look_beyond(tx, sealed_to, numbered_to, known_outside)
+        finding = _missed(sealed_to, newest_outside, removed) or await _look_beyond(tx, sealed_to, numbered_to)
     return Verdict(sealed_to=sealed_to, numbered_to=numbered_to, finding=finding)
 
 
@@ -53,14 +56,16 @@ async def _look_at(
         wrong = "it was made with another key than this installation's"
     if wrong is None and seal.previous != (before.root if before else BEGINNING):
         wrong = "it does not follow the one before"
-    trusted = seal if wrong is None else await _copy(seal, key, outside)
-    if trusted is not None:
-        finding = await events.compared(trusted)
-        if finding is not None:
-            return finding
-    if wrong is not None:
-        return Finding(number=first, event_id=None, says=f"the seal over the numbers {first} to {seal.last}: {wrong}")
-    return None
+    kept = await sealing.copy(seal, key, outside)
+    if wrong is None and kept is not None and kept.root != seal.root:
+        wrong = "it is not the one that is kept outside"
+    # What was altered together with the seal shows against the copy.
+    trusted = kept if kept is not None and kept.first == seal.first else seal
+    finding = await events.compared(trusted) if wrong is None or trusted is kept else None
+    if finding is None and wrong is not None:
+        says = f"the seal over the numbers {first} to {seal.last}: {wrong}"
+        return Finding(number=first, event_id=None, says=says)
+    return finding
 
 
 class _Events:
@@ -97,27 +102,27 @@ class _Events:
         return self._open[1]
 
 
-async def _copy(seal: Seal, key: SealKey, outside: Outside) -> Seal | None:
-    """The seal as it is kept outside, to name the event that was altered together with the seal."""
-    kept = await outside.read(seal.last)
-    good = kept is not None and kept.says is None and kept.key == key.public and kept.first == seal.first
-    return kept if good else None
+async def _removed(unmet: Collection[int], key: SealKey, outside: Outside) -> list[Seal]:
+    """The seals of our key that are kept outside, among those the database does not have, in order."""
+    kept = [await outside.read(last) for last in sorted(unmet)]
+    return [seal for seal in kept if seal is not None and seal.says is None and seal.key == key.public]
 
 
-async def _known_outside(key: SealKey, outside: Outside) -> int:
-    """The last number that was sealed with our key, by this process or another, as what is kept outside tells."""
-    for last in sorted(await outside.kept(), reverse=True):
-        seal = await outside.read(last)
-        if seal is not None and seal.says is None and seal.key == key.public:
-            return max(seal.last, await outside.newest())
-    return await outside.newest()
-
-
-async def _look_beyond(tx: Tx, sealed_to: int, numbered_to: int, outside: int) -> Finding | None:
-    """What no seal in the database covers."""
-    if outside > sealed_to:
-        says = f"seals up to number {outside} were kept outside; those after {sealed_to} were removed"
+def _missed(sealed_to: int, newest_outside: int, removed: Sequence[Seal]) -> Finding | None:
+    """What is wrong when these seals, which are kept outside, are not in the database."""
+    known = max([newest_outside, *(seal.last for seal in removed)])
+    if removed and removed[0].last <= sealed_to:
+        first, last = removed[0].first, removed[0].last
+        says = f"the seal over the numbers {first} to {last} is kept outside; in the database others are in its place"
+        return Finding(number=first, event_id=None, says=says)
+    if known > sealed_to:
+        says = f"seals up to number {known} were kept outside; those after {sealed_to} were removed"
         return Finding(number=sealed_to + 1, event_id=None, says=says)
+    return None
+
+
+async def _look_beyond(tx: Tx, sealed_to: int, numbered_to: int) -> Finding | None:
+    """What no seal covers."""
     gap = await tx.value(int, _GAP, sealed_to, numbered_to)
     if gap is not None:
         return Finding(number=gap, event_id=None, says="the event was removed before it was sealed")
