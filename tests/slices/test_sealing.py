@@ -334,6 +334,19 @@ async def test_an_event_cannot_be_deleted_by_pretending_that_it_was_archived(rec
     assert await record.found() == (1, "the archive of the events 1 to 3 is missing, or was altered")
 
 
+async def test_an_event_inserted_by_hand_where_an_archived_one_was_is_named(record: Record) -> None:
+    await record.grow(3)
+    assert await record.archiver().step()
+    await record.grow(1)
+    await record.meddle(
+        "INSERT INTO resource_events (seq, id, resource_type, resource_id, action) OVERRIDING SYSTEM VALUE"
+        " SELECT seq, 'rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user', 'usr_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user.create'"
+        " FROM event_numbers WHERE number = 2"
+    )
+    says = "the event was inserted by hand: the one of this number lies in an archive"
+    assert (await record.verdict()).finding == Finding(number=2, event_id="rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv", says=says)
+
+
 async def test_the_application_has_nothing_forgotten_that_was_not_archived(record: Record) -> None:
     await record.grow(3)
     async with record.database.transaction() as tx:

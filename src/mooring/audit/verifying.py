@@ -68,6 +68,12 @@ async def _look_at(
     return finding
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stray:
+    id: str
+    number: int | None
+
+
 class _Events:
     """The events a seal covers, from the database or from the archive they were moved to."""
 
@@ -126,9 +132,11 @@ async def _look_beyond(tx: Tx, sealed_to: int, numbered_to: int) -> Finding | No
     gap = await tx.value(int, _GAP, sealed_to, numbered_to)
     if gap is not None:
         return Finding(number=gap, event_id=None, says="the event was removed before it was sealed")
-    stray = await tx.value(str, _STRAY)
+    stray = await tx.row(_Stray, _STRAY)
     if stray is not None:
-        return Finding(number=numbered_to, event_id=stray, says="the event was inserted by hand: it never had a number")
+        why = "it never had a number" if stray.number is None else "the one of this number lies in an archive"
+        says = f"the event was inserted by hand: {why}"
+        return Finding(number=stray.number or numbered_to, event_id=stray.id, says=says)
     return None
 
 
@@ -147,9 +155,10 @@ SELECT wanted.number FROM generate_series($1::bigint + 1, $2::bigint) AS wanted 
 LEFT JOIN event_numbers AS n ON n.number = wanted.number LEFT JOIN resource_events AS e ON e.seq = n.seq
 WHERE e.id IS NULL ORDER BY 1 LIMIT 1
 """
+# What an archive holds left the database in the same transaction.
 _STRAY = """
-SELECT e.id FROM resource_events AS e
-WHERE NOT EXISTS (SELECT 1 FROM event_numbers AS n WHERE n.seq = e.seq)
-    AND NOT EXISTS (SELECT 1 FROM event_outbox AS o WHERE o.seq = e.seq)
+SELECT e.id, n.number FROM resource_events AS e LEFT JOIN event_numbers AS n ON n.seq = e.seq
+WHERE (n.number IS NULL AND NOT EXISTS (SELECT 1 FROM event_outbox AS o WHERE o.seq = e.seq))
+    OR EXISTS (SELECT 1 FROM event_archives AS a WHERE n.number BETWEEN a.first AND a.last)
 ORDER BY e.seq LIMIT 1
 """
