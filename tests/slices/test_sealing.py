@@ -9,7 +9,7 @@ from typing import LiteralString
 import pytest
 
 from mooring.access.actor import SYSTEM
-from mooring.audit import sealing, sequence
+from mooring.audit import exporting, sealing, sequence
 from mooring.audit.archiving import Archiver
 from mooring.audit.seal import Finding, Leaf, SealKey
 from mooring.audit.sealing import Sealer
@@ -332,6 +332,24 @@ async def test_an_event_cannot_be_deleted_by_pretending_that_it_was_archived(rec
         await tx.run("INSERT INTO event_archives (first, last, sha256) VALUES (1, 3, sha256('x'::bytea))")
         await tx.run("DELETE FROM resource_events")
     assert await record.found() == (1, "the archive of the events 1 to 3 is missing, or was altered")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_an_export_goes_on_in_the_archives_when_what_it_reads_is_moved_there(record: Record, whole: bool) -> None:  # noqa: FBT001 - one of two cases
+    await record.grow(5)
+    await record.grow(3, seal=whole)
+    exported = exporting.following(record.database, record.outside, 0, batch=2)
+    met = [event.number for event in await anext(exported)]
+    assert await record.archiver().step()
+    met += [event.number async for found in exported for event in found]
+    assert met == list(range(1, 9))
+
+
+async def test_an_export_goes_on_behind_an_event_that_was_removed_by_hand(record: Record) -> None:
+    await record.grow(4)
+    await record.meddle("DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = 2)")
+    exported = exporting.following(record.database, record.outside, 0, batch=1)
+    assert [event.number async for found in exported for event in found] == [1, 3, 4]
 
 
 async def test_an_event_inserted_by_hand_where_an_archived_one_was_is_named(record: Record) -> None:

@@ -12,9 +12,11 @@ import pytest
 
 from mooring.access.actor import SYSTEM
 from mooring.app import App
-from mooring.audit import ledger, sequence
+from mooring.audit import archiving, ledger, sequence
 from mooring.audit.archiving import Archiver
+from mooring.audit.feed import Feed
 from mooring.audit.sealing import Sealer
+from mooring.base.db import Tx
 from mooring.base.ring import Ring
 from mooring.catalog.catalog import SKILLS
 from mooring.catalog.kinds import SKILL
@@ -140,16 +142,20 @@ async def test_what_does_not_go_with_watching_is_400(admin: Asker, served: Serve
     assert answer.status_code == 400
 
 
+async def move_away(app: App) -> None:
+    """Seal what is there, and move it to the archives."""
+    await Sealer(database=app.database, key=app.seal_key, outside=app.seals, clock=app.clock).step()
+    no_time = timedelta(0)
+    await Archiver(database=app.database, key=app.seal_key, shelf=app.seals, clock=app.clock, keeps=no_time).step()
+
+
 async def test_who_begins_before_what_was_moved_away_is_told_where_to_begin(
     app: App, admin: Asker, served: Served
 ) -> None:
     async with watching(admin, served.url, "/skills?watch=true") as stream:
         await admin.made("/skills", {"name": "a"})
         [change] = await take(stream, 1)
-    sealer = Sealer(database=app.database, key=app.seal_key, outside=app.seals, clock=app.clock)
-    await sealer.step()
-    no_time = timedelta(0)
-    await Archiver(database=app.database, key=app.seal_key, shelf=app.seals, clock=app.clock, keeps=no_time).step()
+    await move_away(app)
     async with httpx.AsyncClient(base_url=served.url) as client:
         path = f"/api/mooring/v1/skills?watch=true&after={change.number - 1}"
         answer = await client.get(path, headers={"Authorization": f"Bearer {admin.token}"})
@@ -157,6 +163,55 @@ async def test_who_begins_before_what_was_moved_away_is_told_where_to_begin(
     async with watching(admin, served.url, "/skills?watch=true", last=change.number) as stream:
         await admin.made("/skills", {"name": "b"})
         assert [told.number for told in await take(stream, 1)] == [change.number + 1]
+
+
+async def test_who_reads_what_is_moved_away_meanwhile_is_sent_back_with_its_number(
+    app: App, admin: Asker, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(admin, served.url, "/skills?watch=true") as stream:
+        for name in "ab":
+            await admin.made("/skills", {"name": name})
+        first, _ = [change.number for change in await take(stream, 2)]
+        served.feed.ring.most = 1
+        await admin.made("/skills", {"name": "c"})
+        [third] = [change.number for change in await take(stream, 1)]
+    looked = archiving.archived_to
+
+    async def moved_then(tx: Tx) -> int:
+        """What was moved; more is moved right after, and there is a new event."""
+        monkeypatch.undo()
+        before = await looked(tx)
+        await move_away(app)
+        await admin.made("/skills", {"name": "d"})
+        async with app.database.transaction() as numbering:
+            await sequence.number(numbering)
+        return before
+
+    monkeypatch.setattr(archiving, "archived_to", moved_then)
+    async with watching(admin, served.url, "/skills?watch=true", last=first) as stream:
+        heard = [change async for change in stream]
+    assert [(change.name, change.number) for change in heard] == [("reset", first)]
+    async with watching(admin, served.url, "/skills?watch=true", last=third) as stream:
+        assert [change.number for change in await take(stream, 1)] == [third + 1]
+
+
+async def test_a_feed_that_missed_events_lets_its_watchers_go_on_from_the_database(app: App, admin: Asker) -> None:
+    async with app.database.transaction() as tx:
+        await sequence.number(tx)
+    feed = Feed(app.database)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(feed.run())
+        await feed.begun.wait()
+        before = feed.ring.last
+        # As if it had not been able to read for long.
+        feed.ring.begin(before - 1)
+        await move_away(app)
+        await admin.made("/skills", {"name": "a"})
+        async with app.database.transaction() as tx:
+            await sequence.number(tx)
+        await feed.ring.wait(before, 20)
+        assert (feed.ring.last, feed.ring.after(before - 1, 9)) == (before + 1, None)
+        feed.stop()
 
 
 async def churn(app: App, count: int) -> None:

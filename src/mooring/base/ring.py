@@ -42,6 +42,13 @@ class Ring(Generic[T]):
         self.wake()
         return gone
 
+    def begin(self, last: int) -> None:
+        """Hold nothing any more, and go on behind this number; wake who waits."""
+        self._held.clear()
+        self._bytes = 0
+        self.last = last
+        self.wake()
+
     def weigh(self, size: int) -> None:
         """Count bytes that are kept elsewhere for what is held here; fewer, where negative."""
         self._bytes += size

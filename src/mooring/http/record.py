@@ -1,13 +1,11 @@
 """Routes that prove and hand out the record as a whole."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from mooring.audit import archiving, events, sealing, verifying
+from mooring.audit import archiving, exporting, sealing, verifying
 from mooring.audit.events import NumberedEvent
-from mooring.audit.seal import Leaf
 from mooring.audit.verifying import check_may_verify
 from mooring.http.call import Call
 from mooring.http.route import Answer, Route
@@ -15,7 +13,6 @@ from mooring.http.watch import shown
 from mooring.wire.audit import ExportQuery, RecordFinding, RecordState, RecordVerdict
 
 JSON_LINES = "application/jsonl"
-_BATCH = 1_000
 
 
 async def _state(call: Call) -> Answer:
@@ -56,30 +53,8 @@ async def _export(call: Call) -> Answer:
 
 
 async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
-    """The archives first, then what is still in the database."""
-    while True:
-        async with call.app.database.reading() as tx:
-            archive = await archiving.holding(tx, after + 1)
-        if archive is None:
-            break
-        moved = await archiving.opened(call.app.seals, archive)
-        yield b"".join(_line(_event(leaf)) for leaf in moved if leaf.number > after)
-        after = archive.last
-    while True:
-        async with call.app.database.reading() as tx:
-            found = await events.after(tx, after, _BATCH)
-        if not found:
-            return
-        after = found[-1].number
+    async for found in exporting.following(call.app.database, call.app.seals, after):
         yield b"".join(_line(event) for event in found)
-
-
-def _event(leaf: Leaf) -> NumberedEvent:
-    """An event as it was sealed, as it was in the database."""
-    at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=leaf.at or 0)
-    details = msgspec.json.decode(leaf.details or "{}")
-    held = {name: getattr(leaf, name) for name in events.COLUMNS if name not in ("timestamp", "details")}
-    return NumberedEvent(timestamp=at, details=details, **held)
 
 
 def _line(event: NumberedEvent) -> bytes:

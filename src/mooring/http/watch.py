@@ -1,7 +1,8 @@
 """Watching: every change of what one sees, in the order of its number, without a gap or a repeat.
 
 Whoever comes back with the last number it saw is first served from the database, then from the ring all watchers of
-this process share. One that falls behind the ring is sent `reset` and comes back with its number.
+this process share. One that falls behind the ring, or what is in the database, is sent `reset` and comes back with its
+number.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -91,14 +92,11 @@ class Watch:
         feed, live = self._feed, False
         while not feed.ring.stopped:
             found = feed.ring.after(number, _BATCH)
-            if found is None and live:
+            live = live or found is not None
+            found = await self._stored(number) if found is None and not live else found
+            if found is None:
                 yield Event(number=number, name="reset", data={"number": number})
                 return
-            if found is None:
-                async with self._call.app.database.reading() as tx:
-                    found = await events.after(tx, number, _BATCH)
-            else:
-                live = True
             if not await self._still_known(found):
                 return
             told = await self._told(found)
@@ -110,6 +108,14 @@ class Watch:
                 await feed.ring.wait(number, BEAT)
                 if feed.ring.last <= number:
                     yield None
+
+    async def _stored(self, number: int) -> Sequence[NumberedEvent] | None:
+        """What comes behind a number, from the database; None when the next was moved to an archive meanwhile."""
+        async with self._call.app.database.reading() as tx:
+            found = await events.after(tx, number, _BATCH)
+            if (not found or found[0].number != number + 1) and number < await archiving.archived_to(tx):
+                return None
+        return found
 
     async def _still_known(self, found: Sequence[NumberedEvent]) -> bool:
         """Whether the token still opens; the roles are taken as they are now."""
