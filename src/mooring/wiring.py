@@ -86,9 +86,9 @@ async def database_of(settings: Settings, *, migrated: bool) -> AsyncGenerator[D
     Raises Unavailable: it does not answer, or is at another schema.
     """
     server = embedded(settings) if settings.database_url is None else None
-    if server is not None:
-        await server.start()
     try:
+        if server is not None:
+            await server.start()
         url = settings.database_url or embedded(settings).url()
         owner_url = settings.database_owner_url or (server.url("mooring_owner") if server else url)
         if migrated:

@@ -53,6 +53,35 @@ def test_up_answers_status_tells_and_down_ends_it(idle: Plane) -> None:
     assert (down_again.returncode, "nothing runs" in down_again.stdout) == (0, True)
 
 
+def test_down_signals_nobody_who_has_the_number_of_a_process_that_is_gone(directory: Path, elsewhere: str) -> None:
+    plane = apart(directory, elsewhere)
+    assert moor(plane, "migrate").returncode == 0
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as stranger, started(plane, "work"):
+        # As a `moor up` that was killed leaves it. Another command of ours holds the directory meanwhile.
+        (plane.data / "up.json").write_text(json.dumps({"pid": stranger.pid, "url": "http://127.0.0.1:1"}))
+        assert moor(plane, "status").returncode == 3
+        down = moor(plane, "down")
+        assert (down.returncode, "nothing runs" in down.stdout) == (0, True)
+        assert stranger.poll() is None
+        stranger.communicate()
+    assert stranger.returncode == 0
+
+
+def test_up_that_is_ended_while_it_starts_leaves_no_database_running(idle: Plane) -> None:
+    command = [sys.executable, "-m", "mooring", "up", "--data", str(idle.data), "--listen", "127.0.0.1:0"]
+    server = EmbeddedPostgres(directory=idle.data / "postgres", user=process_user("mooring-db"))
+    with (
+        (idle.data / "log").open("ab") as log,
+        subprocess.Popen(command, env=idle.environment(), stdout=log, stderr=log) as process,
+    ):
+        while not server.running():
+            assert process.poll() is None, idle.log()
+        process.terminate()
+        assert process.wait(timeout=60) == 143, idle.log()
+    assert not server.running()
+    assert "Mooring is up" not in idle.log()
+
+
 def test_the_administrators_token_is_kept_private_and_is_never_said(new_plane: Callable[..., Plane]) -> None:
     plane = new_plane()
     token_file = plane.data / "keys" / "admin.token"

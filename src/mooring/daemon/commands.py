@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import resource
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def main(argv: Sequence[str]) -> int:
         return next(status for kind, status in _EXIT.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         return 130
+    except asyncio.CancelledError:
+        return 143
     return code
 
 
@@ -90,21 +93,33 @@ def _up(settings: Settings, words: argparse.Namespace) -> int:
 
 
 async def _up_here(settings: Settings) -> None:
-    with data_directory(settings) as data:
+    # Told as long as the directory is held: whoever waits for the end waits for the database's, too.
+    with data_directory(settings) as data, contextlib.ExitStack() as telling:
         api = tcp_socket(settings.listen)
         async with database_of(settings, migrated=True) as database, open_app(settings, database, works=True) as app:
             await check_agreement(app)
             for driver in app.drivers.values():
                 await driver.probe()
             token_file = await _first_administrator(database, data)
-            url, state = url_of(api), data / "up.json"
+            url = url_of(api)
 
             def ready() -> None:
-                _write_private(state, json.dumps({"pid": os.getpid(), "url": url}))
+                telling.enter_context(_told_here(data / "up.json", {"pid": os.getpid(), "url": url}))
                 _say_up(url, data, token=_told_to_client(url, token_file), stop="Ctrl-C")
 
             await serve(app, api, works=True, ready=ready)
-            state.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told_here(path: Path, state: Mapping[str, Any]) -> Generator[None]:
+    """Tell it to `moor status` and `moor down`. What tells holds the file: nobody believes one that was left behind."""
+    _write_private(path, json.dumps(state))
+    with path.open(encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _say_up(url: str, data: Path, **more: str) -> None:
@@ -133,7 +148,6 @@ async def _first_administrator(database: Database, data: Path) -> Path | None:
 def _up_detached(settings: Settings) -> int:
     settings.data.mkdir(parents=True, exist_ok=True)
     log = settings.data / "mooring.log"
-    state = settings.data / "up.json"
     with log.open("ab") as output:
         start = output.tell()
         command = [sys.executable, "-m", "mooring", "up", "--data", str(settings.data), "--listen", settings.listen]
@@ -145,7 +159,7 @@ def _up_detached(settings: Settings) -> int:
         if child.poll() is not None:
             sys.stderr.write(log.read_bytes()[start:].decode(errors="replace"))
             return child.returncode or 1
-        known = _read_state(state)
+        known = _living(settings)
         if known is not None and known["pid"] == child.pid:
             _say_up(known["url"], settings.data, log=str(log), stop=f"moor down --data {settings.data}")
             return 0
@@ -178,21 +192,13 @@ def _status(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _living(settings: Settings) -> dict[str, Any] | None:
-    """What `moor up` wrote, as long as the one who wrote it holds the data directory."""
-    known = _read_state(settings.data / "up.json")
-    if known is None:
-        return None
-    try:
-        with data_directory(settings):
-            return None
-    except Clash:
-        return known
-
-
-def _read_state(path: Path) -> dict[str, Any] | None:
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+    """What `moor up` tells, as long as the process that tells it lives."""
+    with contextlib.suppress(FileNotFoundError), (settings.data / "up.json").open(encoding="utf-8") as told:
+        try:
+            fcntl.flock(told, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found: dict[str, Any] = json.load(told)
+            return found
     return None
 
 
@@ -257,8 +263,16 @@ def _doctor(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _run(work: Any) -> Any:  # noqa: ANN401 - whatever the coroutine returns
+    """Carry it out. SIGTERM ends it in order from the beginning on: what was started must not be left behind."""
+
+    async def ended_in_order() -> Any:  # noqa: ANN401
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        return runner.run(ended_in_order())
 
 
 def _say(text: str) -> None:
