@@ -114,6 +114,20 @@ def test_only_what_can_be_a_token_is_kept(path: Path, token: str) -> None:
         profile.write(HERE, token, path)
 
 
+def test_a_profile_that_is_said_goes_before_the_environment(path: Path) -> None:
+    profile.write(HERE, "mrg_a", path)
+    profile.write("https://work.example", "mrg_w", path, name="work")
+    work = Profile(server="https://work.example", token="mrg_w", name="work")
+    for environ in (
+        {"MOORING_SERVER": HERE},
+        {"MOORING_TOKEN": "mrg_e"},
+        {"MOORING_SERVER": HERE, "MOORING_TOKEN": "mrg_e", "MOORING_PROFILE": "local"},
+    ):
+        assert profile.find(environ, name="work", path=path) == work
+    said = profile.find({"MOORING_SERVER": HERE, "MOORING_TOKEN": "mrg_e"}, name="work", token="mrg_s", path=path)
+    assert (said.server, said.token) == ("https://work.example", "mrg_s")
+
+
 def test_writers_at_the_same_time_lose_nothing(path: Path) -> None:
     writers = [
         threading.Thread(target=profile.write, args=(HERE, f"mrg_{number}", path), kwargs={"name": f"p{number}"})

@@ -188,7 +188,7 @@ async def test_who_reads_what_is_moved_away_meanwhile_is_sent_back_with_its_numb
         return before
 
     monkeypatch.setattr(archiving, "archived_to", moved_then)
-    async with watching(admin, served.url, "/skills?watch=true", last=first) as stream:
+    async with watching(admin, served.url, "/skills?watch=true", last=first) as stream, asyncio.timeout(20):
         heard = [change async for change in stream]
     assert [(change.name, change.number) for change in heard] == [("reset", first)]
     async with watching(admin, served.url, "/skills?watch=true", last=third) as stream:

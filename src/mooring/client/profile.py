@@ -134,13 +134,15 @@ def find(
 
     Raises NotKnown when there is no server or no token, Unfit when the file is not right.
     """
-    server = server or environ.get("MOORING_SERVER") or None
-    token = token or environ.get("MOORING_TOKEN") or None
+    if not name:
+        # A profile that was said says both: the environment adds nothing to it.
+        server = server or environ.get("MOORING_SERVER") or None
+        token = token or environ.get("MOORING_TOKEN") or None
+        name = environ.get("MOORING_PROFILE") or None
     if server and token:
         return Profile(server=server_url(server), token=token)
     path = path or usual_path(environ)
     known = read(path)
-    name = name or environ.get("MOORING_PROFILE") or None
     if server:
         return _of_server(known, server_url(server))
     wanted = name or known.current
