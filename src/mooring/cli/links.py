@@ -1,5 +1,6 @@
 """What belongs to a resource without order: members and grants of a group, secrets an instance exposes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -45,7 +46,11 @@ def wanted(document: Document, word: str, said: object, refer: Refer) -> list[Li
         raise document.unfit(f"{word} must be a list")
     entries = cast("list[object]", said)
     if shown == "exposures":
-        return [_exposure(document, f"{word}[{at}]", entry, refer) for at, entry in enumerate(entries)]
+        exposed = [_exposure(document, f"{word}[{at}]", entry, refer) for at, entry in enumerate(entries)]
+        twice = [place for place, count in Counter(link.value for link in exposed).items() if count > 1]
+        if twice:
+            raise document.unfit(f"{word}: {twice[0]} can hold one secret, and is declared twice")
+        return exposed
     noun = shown.removeprefix("available_").removesuffix("s")
     return [Link(refer(f"{word}[{at}]", noun, entry)) for at, entry in enumerate(entries)]
 
@@ -72,21 +77,39 @@ def there(field: str, row: Row) -> list[Link]:
     if field == "members":
         return [Link(entry["user_id"], entry["role"]) for entry in entries]
     if field == "exposures":
-        return [Link(entry["secret_id"], entry["expose_as_env"] or entry["expose_as_file"]) for entry in entries]
+        return [_exposed(entry) for entry in entries]
     return [Link(identifier) for identifier in entries]
 
 
 def settle(mooring: "Mooring", row: Row, field: str, links: Sequence[Link], reason: str | None) -> None:
     """Make the links of a resource these: what is missing is added before what is too much goes."""
     has = there(field, row)
+    # A place holds one: a member another role, a variable or a file another secret, is changed in one step.
+    place = {"members": "other", "exposures": "value"}.get(field)
+    taken = {getattr(link, place) for link in links} if place else set[Any]()
+    held = {getattr(link, place): link for link in has} if place else {}
     for link in links:
         if link not in has:
-            _add(mooring, row, field, link, reason)
-    kept = {link.other for link in links} if field == "members" else set[Any]()
+            _put(mooring, row, field, link, held.get(getattr(link, place)) if place else None, reason)
     for link in has:
-        # A member with another role was given the new one already.
-        if link not in links and link.other not in kept:
+        if link not in links and (not place or getattr(link, place) not in taken):
             _drop(mooring, row, field, link, reason)
+
+
+def _put(mooring: "Mooring", row: Row, field: str, link: Link, before: Link | None, reason: str | None) -> None:
+    """Add a link, in the place of the one before it where there is one."""
+    if field == "exposures" and before is not None:
+        mooring.of("exposure").patch(_exposure_id(row, before), {"secret_id": link.other}, reason=reason)
+    else:
+        _add(mooring, row, field, link, reason)
+
+
+def _exposure_id(row: Row, link: Link) -> str:
+    return next(str(entry["id"]) for entry in row["exposures"] if link == _exposed(entry))
+
+
+def _exposed(entry: Row) -> Link:
+    return Link(entry["secret_id"], entry["expose_as_env"] or entry["expose_as_file"])
 
 
 def _add(mooring: "Mooring", row: Row, field: str, link: Link, reason: str | None) -> None:
@@ -117,6 +140,4 @@ def _drop(mooring: "Mooring", row: Row, field: str, link: Link, reason: str | No
         case "available_secrets":
             mooring.groups.revoke(row["id"], "secret", link.other, reason=reason)
         case _:
-            for entry in row["exposures"]:
-                if link == Link(entry["secret_id"], entry["expose_as_env"] or entry["expose_as_file"]):
-                    mooring.secrets.unexpose(entry["id"], reason=reason)
+            mooring.secrets.unexpose(_exposure_id(row, link), reason=reason)

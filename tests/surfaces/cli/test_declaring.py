@@ -186,6 +186,27 @@ async def test_members_grants_and_exposures_are_declared_with_their_owner(moor: 
     assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=promoted)).out)[1] == "changed"
 
 
+async def test_a_variable_and_a_file_are_given_other_secrets_where_they_are(moor: Moor) -> None:
+    for name in ("key", "other"):
+        await moor("secret", "set", name, stdin="a-value-of-it")
+    both = TEAM.replace("secrets: [key]", "secrets: [key, other]")
+    assert (await moor("apply", "-f", "-", stdin=both)).status == 0
+    before = json.loads((await moor("get", "instance", "box", "-o", "json")).out)[0]["exposures"]
+    swapped = both.replace("secret: key, env", "secret: other, env")
+    swapped = swapped.replace("secret: key, file: /run/secrets/key", "secret: other, file: /run/secrets/key")
+    would = await moor("apply", "--dry-run", "-f", "-", stdin=swapped)
+    assert (would.status, "~ exposures" in would.out) == (0, True)
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=swapped)
+    assert (said.status, said.err, outcomes(said.out)) == (0, "", ["unchanged", "unchanged", "changed"])
+    after = json.loads((await moor("get", "instance", "box", "-o", "json")).out)[0]["exposures"]
+    # They are the same exposures: at no time the instance was without the variable.
+    assert [entry["id"] for entry in after] == [entry["id"] for entry in before]
+    assert {entry["secret_id"] for entry in after}.isdisjoint(entry["secret_id"] for entry in before)
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=swapped)).out) == ["unchanged"] * 3
+    twice = await moor("apply", "-f", "-", stdin=f"{swapped}  - {{secret: key, env: KEY}}\n")
+    assert (twice.status, "KEY can hold one secret" in twice.err) == (2, True)
+
+
 async def test_what_was_done_before_a_failure_is_told_and_the_document_is_named(moor: Moor) -> None:
     said = await moor("apply", "-f", "-", "-o", "json", stdin=SMALL.replace("prompt: echo hello", "max_attempts: 1000"))
     assert said.status == 2
