@@ -3,7 +3,7 @@
 import pytest
 
 from client.conftest import Did
-from client.scripted import Scripted, answer, drop, page, refusal
+from client.scripted import Reply, Scripted, answer, drop, page, refusal
 from mooring.client import Mooring, errors
 from mooring.client.kinds import KINDS, kind_named, kind_of_id
 
@@ -15,6 +15,15 @@ def test_a_create_whose_answer_was_lost_is_repeated_under_the_same_key(server: S
     assert did(lambda mooring: mooring.of("agent").create({"name": "a"})) == AGENT
     assert len({asked.headers["idempotency-key"] for asked in server.asked}) == 1
     assert [asked.json for asked in server.asked] == [{"name": "a"}] * 3
+
+
+@pytest.mark.parametrize("reply", [drop, refusal(503, "the store is away")])
+def test_a_verification_of_the_record_is_asked_for_once(server: Scripted, did: Did, reply: Reply) -> None:
+    server.will(reply)
+    with pytest.raises(errors.Unavailable):
+        did(lambda mooring: mooring.record.verify())
+    [asked] = server.asked
+    assert (asked.method, asked.path) == ("POST", "/api/mooring/v1/record/verify")
 
 
 def test_two_creates_have_two_keys(server: Scripted, did: Did) -> None:

@@ -16,7 +16,7 @@ from mooring.audit.sealing import Sealer
 from mooring.audit.verifying import Verdict, verify
 from mooring.base.clock import SystemClock
 from mooring.base.db import Database, connect
-from mooring.base.errors import Clash
+from mooring.base.errors import Clash, Unavailable
 from mooring.base.hints import Hints
 from mooring.base.postgres import EmbeddedPostgres
 from mooring.catalog.catalog import SKILLS
@@ -323,6 +323,18 @@ async def test_an_archive_that_was_altered_or_removed_is_found_out(record: Recor
     assert (await record.found())[0] == 1
     archive.write_bytes(whole)
     assert (await record.verdict()).finding is None
+
+
+async def test_a_store_that_is_away_is_no_verdict(record: Record) -> None:
+    await record.grow(3)
+    assert await record.archiver().step()
+
+    class Away(KeptSeals):
+        async def take(self, first: int, last: int) -> bytes | None:
+            raise Unavailable(f"the store is away: {first} to {last} cannot be read")
+
+    with pytest.raises(Unavailable, match="the store is away"):
+        await verify(record.database, KEY, record.outside, Away(blobs=record.outside.blobs, head=record.outside.head))
 
 
 async def test_an_event_cannot_be_deleted_by_pretending_that_it_was_archived(record: Record, owner: Database) -> None:

@@ -35,6 +35,10 @@ class Shelf(Protocol):
         ...
 
 
+class NotAsPut(Unavailable):
+    """The archive is not there, or not the one that was put there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
     """The numbers that were moved, and the SHA-256 of what holds them."""
@@ -109,10 +113,10 @@ async def holding(tx: Tx, number: int) -> Archive | None:
 
 
 async def opened(shelf: Shelf, archive: Archive) -> list[Leaf]:
-    """The events of an archive. Raises Unavailable when it is not there, or not the one that was put there."""
+    """The events of an archive. Raises NotAsPut, Unavailable (it cannot be looked at now)."""
     packed = await shelf.take(archive.first, archive.last)
     if packed is None or hashlib.sha256(packed).digest() != archive.sha256:
-        raise Unavailable(f"the archive of the events {archive.first} to {archive.last} is missing, or was altered")
+        raise NotAsPut(f"the archive of the events {archive.first} to {archive.last} is missing, or was altered")
     return unpack(packed)
 
 

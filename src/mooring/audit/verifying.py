@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mooring.audit import archiving, sealing
-from mooring.audit.archiving import Archive, Shelf
+from mooring.audit.archiving import Archive, NotAsPut, Shelf
 from mooring.audit.seal import BEGINNING, Finding, Leaf, Seal, SealKey, compare
 from mooring.audit.sealing import Outside
 from mooring.base.db import Database, Tx
-from mooring.base.errors import Denied, Unavailable
+from mooring.base.errors import Denied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,10 @@ class Verdict:
 
 
 async def verify(database: Database, key: SealKey, outside: Outside, shelf: Shelf) -> Verdict:
-    """Look at every seal and every event, here and in the archives. Long for a long record; no transaction is held."""
+    """Look at every seal and every event, here and in the archives. Long for a long record; no transaction is held.
+
+    Raises Unavailable: something could not be looked at, so there is no verdict.
+    """
     events = _Events(database, shelf)
     before: Seal | None = None
     # Asked first: what is sealed meanwhile must not look as if it had been removed.
@@ -95,7 +98,7 @@ class _Events:
                 return finding
         try:
             return compare(seal, await self._moved(archive))
-        except (Unavailable, ValueError) as error:
+        except (NotAsPut, ValueError) as error:
             return Finding(number=seal.first, event_id=None, says=str(error))
 
     async def _archive(self, seal: Seal) -> Archive | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mooring.client.asking import BASE, ask, decoded, told, writing
+from mooring.client.asking import BASE, Patience, ask, decoded, told, writing
 from mooring.client.collections import Collection
 from mooring.client.errors import Unavailable
 from mooring.client.flow import Ask, Bound, D, Flow, Give, Listing, Lost, Operation, Read, Stream
@@ -12,6 +12,9 @@ from mooring.wire.audit import RecordState, RecordVerdict, ResourceEvent
 from mooring.wire.catalog import PlacedSkill, PlacedTask, Workflow, WorkflowSkillList, WorkflowTaskList
 from mooring.wire.identity import Group, GroupRole, MadeToken, NewToken, Token
 from mooring.wire.sessions import Run
+
+# The events of years are read, one by one.
+_VERIFYING = 6 * 3600.0
 
 
 class Groups(Collection[D, Group]):
@@ -95,8 +98,9 @@ class Record(Bound[D]):
 
     @Operation
     def verify(self) -> Flow[RecordVerdict]:
-        """Whether every sealed event is as it was sealed."""
-        return told(RecordVerdict, writing("POST", f"{BASE}/record/verify"))
+        """Whether every sealed event is as it was sealed. Asked once. Raises Unavailable when there is no verdict."""
+        question = Ask(method="POST", path=f"{BASE}/record/verify", patient=_VERIFYING)
+        return decoded((yield from ask(question, patience=Patience(tries=1))), RecordVerdict)
 
     @Listing
     def export(self, *, after: int = 0) -> Stream[bytes]:

@@ -69,7 +69,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="POST", path="/record/verify", operation="verifyRecord", tag="record",
         says="Whether every event is as it was sealed; names the first altered, removed or inserted; changes none",
-        handle=_verify, answer=RecordVerdict,
+        handle=_verify, answer=RecordVerdict, refuses=(503,),
     ),
     Route(
         method="GET", path="/record/export", operation="exportRecord", tag="record",
