@@ -92,3 +92,9 @@ async def test_totals_count_what_the_asker_sees(admin: Asker) -> None:
     mine = await author.made("/groups", {"name": "mine"})
     listed = (await author.get("/groups")).json()
     assert ([item["id"] for item in listed["items"]], listed["total"]) == ([mine["id"]], 1)
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "0" * 5_000 + "1", "9223372036854775808", "x", "-1", "²"])
+async def test_a_number_no_stream_gave_out_is_400_naming_the_header(admin: Asker, number: str) -> None:
+    answer = await admin.get("/resource_events", Last_Event_ID=number)
+    assert (answer.status_code, answer.json()["details"]) == (400, {"header": "Last-Event-ID"})

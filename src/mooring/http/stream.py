@@ -11,6 +11,7 @@ from mooring.http.route import EVENTS, Answer
 
 BEAT = 15.0
 _HIGHEST = 2**63 - 1
+_DIGITS = len(str(_HIGHEST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,6 @@ def last_number(call: Call, *, after: int | None = None) -> int:
     header = call.header("Last-Event-ID")
     if header is None:
         return after or 0
-    if not (header.isascii() and header.isdecimal()) or int(header[:20]) > _HIGHEST:
+    if not (header.isascii() and header.isdecimal()) or len(header) > _DIGITS or int(header) > _HIGHEST:
         raise Malformed("Last-Event-ID is a number this stream gave out", header="Last-Event-ID")
     return int(header)
