@@ -1,6 +1,8 @@
 """Writing: names, references, concurrency, retries, and what is refused."""
 
 import asyncio
+import random
+import string
 from typing import Any
 
 import pytest
@@ -137,6 +139,14 @@ async def test_a_key_is_of_one_asker_one_path_and_one_body(admin: Asker) -> None
     assert (other.status_code, "Idempotency-Key" in other.json()["reason"]) == (422, True)
     assert (await author.made("/agents", {"name": "b"}, Idempotency_Key="k"))["id"] != first["id"]
     assert (await admin.made("/skills", {"name": "a"}, Idempotency_Key="k"))["kind"] == "Skill"
+
+
+async def test_a_path_that_is_longer_than_an_index_takes_is_nothing_under_a_key_too(admin: Asker) -> None:
+    chance = random.Random(1)  # noqa: S311 - repeatable, no secret
+    # Of many letters: what repeats is compressed.
+    identifier = "".join(chance.choices(string.ascii_letters, k=10_000))
+    answer = await admin.ask("POST", f"/sessions/{identifier}/start", {}, Idempotency_Key="k")
+    assert answer.status_code == 404, answer.text
 
 
 async def test_a_refusal_is_not_kept_under_a_key(admin: Asker) -> None:

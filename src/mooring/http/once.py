@@ -49,12 +49,17 @@ async def once(tx: Tx, call: Call, make: Callable[[], Awaitable[Answer]]) -> Ans
 
 
 async def _named(call: Call, key: str) -> tuple[str, str, bytes]:
-    """Scope, hash of the key and fingerprint of the body. Raises Malformed."""
+    """Hash of the scope, hash of the key and fingerprint of the body. Raises Malformed."""
     if not key.isprintable() or not 1 <= len(key) <= _LONGEST:
         raise Malformed(f"the header Idempotency-Key must be 1 to {_LONGEST} printable characters")
     scope = f"{call.actor.user_id} {call.request.method} {call.request.url.path}"
     fingerprint = hmac.digest(key.encode(), await call.body(), "sha256")
-    return scope, hashlib.sha256(key.encode()).hexdigest(), fingerprint
+    return _hashed(scope), _hashed(key), fingerprint
+
+
+def _hashed(text: str) -> str:
+    """SHA-256 in hexadecimal: of one length, whatever a client sends."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def answered(tx: Tx, call: Call) -> Answer | None:
