@@ -60,3 +60,10 @@ async def test_the_head_of_a_stream_ends_at_once(client: httpx.AsyncClient, path
 async def test_what_get_does_not_take_head_does_not_take(client: httpx.AsyncClient) -> None:
     answer = await client.head(f"{BASE}/sessions/x/start")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+
+
+@pytest.mark.parametrize("path", [*OPEN, "/healthz/"])
+async def test_what_is_open_to_all_names_the_methods_it_takes(client: httpx.AsyncClient, path: str) -> None:
+    refused, asked = await client.post(path), await client.options(path)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert (asked.status_code, set(asked.headers["Allow"].split(", "))) == (204, {"GET", "HEAD", "OPTIONS"})

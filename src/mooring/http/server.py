@@ -198,7 +198,10 @@ def _refuse(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 def _allowed(path: str) -> tuple[str, ...]:
-    """The methods of a path."""
+    """The methods of a path; a slash at its end names nothing else."""
+    path = path.rstrip("/")
+    if path in _OPEN:
+        return _taken(["GET"])
     return _taken(route.method for route in ROUTES if _PATTERNS[route.path].fullmatch(path.removeprefix(BASE)))
 
 
@@ -259,7 +262,9 @@ async def _reference() -> Response[bytes]:
     )
 
 
+_OPEN = {"/healthz": _healthz, "/readyz": _readyz, f"{BASE}/openapi": _openapi, "/docs": _reference}
+
+
 def _open_to_all() -> list[HTTPRouteHandler]:
-    pages = {"/healthz": _healthz, "/readyz": _readyz, f"{BASE}/openapi": _openapi, "/docs": _reference}
     reads = [HttpMethod.GET, HttpMethod.HEAD]
-    return [HTTPRouteHandler(path, http_method=reads)(tell) for path, tell in pages.items()]
+    return [HTTPRouteHandler(path, http_method=reads)(tell) for path, tell in _OPEN.items()]
