@@ -229,6 +229,12 @@ _ZST = zstandard.ZstdCompressor().compress(_GOOD)
 ENVELOPES = {
     "nothing at all": Case(data=b"", rule=Rule.FORMAT),
     "a text": Case(data=b"#!/bin/sh\necho hello\n" * 100, rule=Rule.FORMAT),
+    **{
+        f"a text with a {digit} where a tar has its checksum": Case(
+            data=(b"#" * 148 + b"00007%d\0 " % digit).ljust(600, b"#"), rule=Rule.FORMAT
+        )
+        for digit in (7, 8, 9)
+    },
     "a tar cut in a file": _tar(Rule.TRUNCATED, file("a", bytes(2000))[:1200], end=b""),
     "a tar without an end": _tar(Rule.TRUNCATED, file("a"), end=b""),
     "a tar with half an end": _tar(Rule.TRUNCATED, file("a"), end=bytes(512)),

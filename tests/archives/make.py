@@ -119,6 +119,8 @@ class Zipped:
         local_extra: bytes = b"",
         descriptor: bytes = b"",
         made_by: int = 3 << 8 | 20,
+        date: int = 0x5A21,
+        time: int = 0,
     ) -> "Zipped":
         packed = data if method == 0 else _deflated(data)
         checksum = zlib.crc32(data) if crc is None else crc
@@ -128,11 +130,11 @@ class Zipped:
         own = (0, 0, 0) if described else (checksum, len(packed), len(data) if local_size is None else local_size)
         inner = name if local_name is None else local_name
         self.body += struct.pack(
-            "<4s5H3I2H", b"PK\x03\x04", 20, flags, method, 0, 0x5A21, *own, len(inner), len(local_extra)
+            "<4s5H3I2H", b"PK\x03\x04", 20, flags, method, time, date, *own, len(inner), len(local_extra)
         )
         self.body += inner + local_extra + packed + descriptor
         self.directory += struct.pack(
-            "<4s6H3I5H2I", b"PK\x01\x02", made_by, 20, flags, method, 0, 0x5A21, checksum, len(packed), real,
+            "<4s6H3I5H2I", b"PK\x01\x02", made_by, 20, flags, method, time, date, checksum, len(packed), real,
             len(name), len(central_extra), 0, 0, 0, mode << 16, where,
         )  # fmt: skip
         self.directory += name + central_extra

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from archives.make import base256, directory, file, gz, hard_link, pax, record, symlink, tar
+from archives.make import Zipped, base256, directory, file, gz, hard_link, pax, record, symlink, tar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,18 @@ TIMES = {
     "a pax time of nanoseconds": _dated(1_700_000_000, pax(record("mtime", "1700000000.123456789")) + file("a")),
 }
 
+# A month of a zip has four bits, a day and an hour five, a minute six: 2000-00-00, -13-01, and all of it too large.
+_DATES = {
+    f"a zip of {said}": Neutral(
+        data=Zipped().add(b"a", date=20 << 9 | date, time=time).done(), entries={"a": {"mtime": mtime}}
+    )
+    for said, date, time, mtime in (
+        ("no month and no day", 0, 0, 946684800),
+        ("a thirteenth month", 13 << 5 | 1, 0, 975628800),
+        ("a fifteenth month", 15 << 5 | 31, 0xFFFF, 978336242),
+    )
+}
+
 _SAME = {"type": "file", "size": 4, "mode": 0o755, "sha256": hashlib.sha256(b"same").hexdigest(), "target": None}
 
 LINKED = {
@@ -93,4 +105,4 @@ UNPORTABLE = {
     )
 }  # fmt: skip
 
-NEUTRALISED = RIGHTS | TIMES | LINKED | UNPORTABLE
+NEUTRALISED = RIGHTS | TIMES | _DATES | LINKED | UNPORTABLE

@@ -1,6 +1,7 @@
 """The bytes inside an archive, in order: what kind of file it is, and its content decompressed under limits."""
 
 import os
+import re
 from collections.abc import Generator, Iterator
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ _ZSTD_WINDOW = 128 << 20
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _SKIPPABLE = range(0x50, 0x60)
+_OCTAL = re.compile(rb"[0-7]+")
 
 
 class Form(StrEnum):
@@ -47,7 +49,7 @@ def form_of(descriptor: int) -> Form:
 def _sums_up(head: bytes) -> bool:
     """Whether it is a header of a tar from before ustar: all it has for a sign is its checksum."""
     said = head[148:156].strip(b" \0")
-    return said.isdigit() and b"8" not in said and int(said, 8) == sum(head[:148]) + 8 * 0x20 + sum(head[156:])
+    return _OCTAL.fullmatch(said) is not None and int(said, 8) == sum(head[:148]) + 8 * 0x20 + sum(head[156:])
 
 
 class Flow:

@@ -312,7 +312,8 @@ def _mtime(entry: _Central) -> int:
         return int.from_bytes(stamp[1:5], "little", signed=True)
     year, month, day = 1980 + (entry.date >> 9), (entry.date >> 5) & 15, entry.date & 31
     hour, minute, second = entry.time >> 11, (entry.time >> 5) & 63, (entry.time & 31) * 2
-    return timegm((year, max(1, month), max(1, day), hour, minute, second))
+    # Four bits say more months than a year has; a day, an hour or a minute too many runs on into the next.
+    return timegm((year, min(max(1, month), 12), max(1, day), hour, minute, second))
 
 
 def _shown(name: bytes) -> str:
