@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import IO
 
+import msgspec
 import pytest
 
 from archives import make
@@ -19,9 +21,10 @@ from archives.hostile import LINKS, PATHS, ZIPS, Case
 from mooring.base.errors import Unavailable
 from mooring.base.unprivileged import process_user
 from mooring.files.archive.check import difference
+from mooring.files.archive.jobs import Confines
 from mooring.files.archive.limits import Limits
 from mooring.files.archive.manifest import read
-from mooring.files.errors import Refused, Rule
+from mooring.files.errors import Crashed, Refused, Rule
 from mooring.files.workshop import Workshop
 
 GOOD = make.gz(make.tar(make.file("a", b"A" * 1000), make.directory("d"), make.symlink("d/l", "../a")))
@@ -121,10 +124,48 @@ async def test_a_worker_that_is_killed_says_so(shop: Workshop) -> None:
             for process in workers():
                 os.kill(process, signal.SIGKILL)
 
-        with pytest.raises(Unavailable, match="ended with -9"):
+        with pytest.raises(Crashed, match="ended with -9"):
             async with shop.taken(source, progress=kill):
                 raise AssertionError("it was killed")
     assert left(shop) == []
+
+
+class Hasty(Workshop):
+    """One whose workers have a second of processor time, whatever the clock says."""
+
+    def _confines(self) -> Confines:
+        return msgspec.structs.replace(super()._confines(), seconds=1)
+
+
+@pytest.mark.slow
+async def test_processor_time_that_runs_out_is_a_refusal(shop: Workshop) -> None:
+    hasty = Hasty(directory=shop.directory, user=shop.user, limits=Limits(), memory=1 << 30, seconds=60)
+    names = b"".join(make.header(b"%0100d" % at) for at in range(200_000))
+    with pytest.raises(Refused, match="60 s of processor time") as refused:
+        await take(hasty, make.tar(names))
+    assert refused.value.rule is Rule.TIME
+
+
+SAYS = {
+    "no JSON": b"oops\n",
+    "something unknown": b'{"says": "hello"}\n',
+    "a part of a line": b'{"says": "checked", "differ',
+    "a line without an end": b"x" * (1 << 20),
+    "an answer to nothing asked": b"",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("said", SAYS.values(), ids=SAYS.keys())
+async def test_a_worker_that_cannot_be_understood_has_crashed(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    path = shop.directory / "worker"
+    path.write_text(f"#!{sys.executable}\nimport os\nos.write(1, {said!r})\n")
+    path.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(path))
+    with pytest.raises(Crashed):
+        await take(shop, GOOD)
 
 
 @pytest.mark.slow

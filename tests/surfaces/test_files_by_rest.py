@@ -23,6 +23,7 @@ from blobs.conftest import put_object, s3_settings
 from mooring.app import App
 from mooring.base.db import Database
 from mooring.files.blobs.s3 import in_bucket
+from mooring.files.errors import Crashed
 from repositories import repository
 from surfaces.files import Work, checksum, imported, importing, made, pushed, upload, uploaded, want
 from surfaces.people import Asker, join
@@ -398,19 +399,43 @@ async def test_two_versions_are_compared_by_content(admin: Asker, work: Work) ->
 
 
 @pytest.mark.slow
-async def test_a_worker_that_ends_early_delays_the_import_and_no_more(
+async def test_a_worker_that_crashes_once_delays_the_import_and_no_more(
     admin: Asker, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filesystem = await admin.made("/filesystems", {"name": "f", "source": uploaded(await upload(admin, TREE))})
     await work.step(filesystem["id"])
     with monkeypatch.context() as broken:
         broken.setattr("sys.executable", "/bin/false")
-        await work.step(filesystem["id"])
-    waiting = (await admin.get(filesystem["href"])).json()
-    assert (waiting["phase"], "the worker on archives ended with 1" in waiting["reason"]) == ("importing", True)
+        with pytest.raises(Crashed, match="the worker on archives ended with 1"):
+            await work.step(filesystem["id"])
+    assert (await admin.get(filesystem["href"])).json()["phase"] == "importing"
     await work.imports()
     assert (await admin.get(filesystem["href"])).json()["phase"] == "ready"
-    assert (await events(admin, filesystem))[2:] == ["filesystem.delay", "filesystem.ready"]
+    assert (await events(admin, filesystem))[2:] == ["filesystem.ready"]
+
+
+@pytest.mark.slow
+async def test_a_worker_that_always_crashes_fails_the_import(
+    admin: Asker, work: Work, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filesystem = await admin.made("/filesystems", {"name": "f", "source": uploaded(await upload(admin, TREE))})
+    await work.step(filesystem["id"])
+    await broke_already(app, filesystem, 5)
+    with monkeypatch.context() as broken:
+        broken.setattr("sys.executable", "/bin/false")
+        async with importing(app):
+            await imported(app)
+    failed = (await admin.get(filesystem["href"])).json()
+    assert (failed["phase"], failed["source"]) == ("failed", None)
+    assert "given up, it broke 6 times: the worker on archives ended with 1;" in failed["reason"]
+    assert (await pushed(admin, work, failed, TREE))["phase"] == "ready"
+
+
+async def broke_already(app: App, filesystem: dict[str, Any], times: int) -> None:
+    """As if the import had broken so often."""
+    async with app.database.transaction() as tx:
+        lease = "INSERT INTO leases (loop, resource_id, failures) VALUES ('filesystem-imports', $1, $2)"
+        await tx.run(lease, filesystem["id"], times)
 
 
 @pytest.mark.slow
@@ -419,9 +444,7 @@ async def test_an_import_that_breaks_again_and_again_fails_with_a_reason(
 ) -> None:
     filesystem = await admin.made("/filesystems", {"name": "f", "source": uploaded(await upload(admin, TREE))})
     await work.step(filesystem["id"])
-    async with app.database.transaction() as tx:
-        lease = "INSERT INTO leases (loop, resource_id, failures) VALUES ('filesystem-imports', $1, 5)"
-        await tx.run(lease, filesystem["id"])
+    await broke_already(app, filesystem, 5)
     async with owner.transaction() as tx:
         await tx.script("REVOKE INSERT ON filesystem_entries FROM mooring")
     try:

@@ -73,3 +73,7 @@ _SHOWN = 300
 
 class Damaged(Unavailable):
     """Stored bytes are not what was stored."""
+
+
+class Crashed(Unfit):
+    """The process that works on archives ended in the middle: by a fault of ours, or because it was killed."""

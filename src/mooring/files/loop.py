@@ -16,7 +16,7 @@ from mooring.files import filesystems
 from mooring.files.blobs.base import BlobStore
 from mooring.files.depot import Depot
 from mooring.files.entities import Coming, FilesystemPhase
-from mooring.files.errors import Refused
+from mooring.files.errors import Crashed, Refused
 from mooring.files.kinds import FILESYSTEM
 from mooring.files.store import blobs, entries
 from mooring.files.store import filesystems as store
@@ -69,6 +69,9 @@ class Filesystems:
             stored = await self.depot.store(coming)
         except Refused as error:
             return _failed(identifier, coming, error, "refuse")
+        except Crashed:
+            # It may end well the next time; where it never does, it is given up.
+            raise
         except (Missing, Unfit, Clash) as error:
             return _failed(identifier, coming, error, "fail")
         except Unavailable as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+import structlog
 
 import mooring
 from mooring.base.errors import Unavailable
@@ -35,7 +36,9 @@ from mooring.files.archive.jobs import (
     Unpacked,
 )
 from mooring.files.archive.limits import Limits
-from mooring.files.errors import Damaged, Refused, Rule
+from mooring.files.errors import Crashed, Damaged, Refused, Rule
+
+log = structlog.stdlib.get_logger("mooring.files")
 
 _MOST_LINE = 64 << 10
 _MOST_SAID = 4_000
@@ -87,7 +90,7 @@ class Workshop:
     async def taken(
         self, source: IO[bytes], *, limits: Limits | None = None, progress: Callable[[int], None] = lambda _: None
     ) -> AsyncGenerator[Made]:
-        """An archive of ours from `source`. Raises Refused, Unavailable."""
+        """An archive of ours from `source`. Raises Refused, Crashed, Damaged, Unavailable."""
         with self.scratch() as spool, self.scratch() as archive, self.scratch() as manifest, self.scratch() as blocks:
             job = Take(
                 source=source.fileno(),
@@ -107,7 +110,10 @@ class Workshop:
 
     @contextlib.asynccontextmanager
     async def captured(self, layers: Layers) -> AsyncGenerator[Made]:
-        """An archive of ours of what lies in the upper layer over the lower. Raises Refused, Damaged, Unavailable."""
+        """An archive of ours of what lies in the upper layer over the lower.
+
+        Raises Refused, Crashed, Damaged, Unavailable.
+        """
         with self.scratch() as archive, self.scratch() as manifest, self.scratch() as blocks:
             job = Capture(
                 lower=layers.lower,
@@ -131,8 +137,8 @@ class Workshop:
     async def unpack(self, source: IO[bytes], root: int, *, progress: Callable[[int], None] = lambda _: None) -> str:
         """Write the archive of ours in `source` below the open directory `root`, which belongs to the user.
 
-        The SHA-256 of the manifest of what was written. Raises Refused, Unavailable; what stands there then is to be
-        removed.
+        The SHA-256 of the manifest of what was written. Raises Refused, Crashed, Damaged, Unavailable; what stands
+        there then is to be removed.
         """
         job = Unpack(source=source.fileno(), root=root, limits=self.limits)
         said = await self._done(job, [source.fileno(), root], progress)
@@ -141,14 +147,17 @@ class Workshop:
         return said.manifest_sha256
 
     async def difference(self, root: int, manifest: IO[bytes]) -> str | None:
-        """What below the open directory `root` is not as the manifest says, or None. Raises Unavailable."""
+        """What below the open directory `root` is not as the manifest says, or None.
+
+        Raises Crashed, Damaged, Unavailable.
+        """
         said = await self._done(Check(root=root, manifest=manifest.fileno()), [root, manifest.fileno()], lambda _: None)
         if not isinstance(said, Checked):
             raise _odd(said)
         return said.difference
 
     async def _done(self, job: Job, files: Sequence[int], progress: Callable[[int], None]) -> Said:
-        """What the worker came to. Raises Refused, Unavailable."""
+        """What the worker came to. Raises Refused, Crashed, Damaged, Unavailable."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-s", "-m", "mooring.files.archive.worker",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -173,19 +182,14 @@ class Workshop:
         with contextlib.suppress(ConnectionError):
             process.stdin.write(msgspec.json.encode(Order(job=job, confines=self._confines())))
             process.stdin.close()
-        last: Said | None = None
-        async for line in process.stdout:
-            said = msgspec.json.decode(line, type=Said)
-            if isinstance(said, Progressed):
-                progress(said.done)
-            else:
-                last = said
-        complaint = (await process.stderr.read(_MOST_SAID)).decode(errors="replace").strip()
+        last = await _answer(process.stdout, progress)
+        complaint = await _end(process.stderr)
         code = await process.wait()
         if code == -signal.SIGXCPU:
             raise Refused(Rule.TIME, f"it took more than {self.seconds:g} s of processor time")
         if last is None or code:
-            raise Unavailable(f"the worker on archives ended with {code}: {complaint or 'it said nothing'}")
+            log.error("worker on archives crashed", code=code, complaint=complaint)
+            raise Crashed(f"the worker on archives ended with {code}")
         return _checked(last)
 
     def _confines(self) -> Confines:
@@ -204,12 +208,36 @@ class Workshop:
         )
 
 
+async def _answer(lines: asyncio.StreamReader, progress: Callable[[int], None]) -> Said | None:
+    """The last that the worker says, which is what it came to. Raises Crashed (it is not said as it must be)."""
+    last: Said | None = None
+    try:
+        async for line in lines:
+            said = msgspec.json.decode(line, type=Said)
+            if isinstance(said, Progressed):
+                progress(said.done)
+            else:
+                last = said
+    except (msgspec.DecodeError, ValueError) as error:
+        # A ValueError is the reader's: a line is longer than any answer may be.
+        raise Crashed(f"the worker on archives cannot be understood: {error}") from error
+    return last
+
+
+async def _end(complaint: asyncio.StreamReader) -> str:
+    """The end of what the worker complains of: there it says why."""
+    held = b""
+    while piece := await complaint.read(_MOST_SAID):
+        held = (held + piece)[-_MOST_SAID:]
+    return held.decode(errors="replace").strip()
+
+
 def _checked(said: Said) -> Said:
     """The answer. Raises what it says."""
     match said:
         case NotTaken(rule=rule, entry=entry, reason=reason):
             raise Refused(Rule(rule), reason, shown=entry)
-        case Broke(errno=errno.ENOSPC):
+        case Broke(errno=errno.ENOSPC | errno.EDQUOT):
             raise Unavailable("the disk is full while working on an archive; free some space and try again")
         case Broke(errno=errno.EFBIG):
             raise Refused(Rule.TOTAL, "it comes to more than an import may write")

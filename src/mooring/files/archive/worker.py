@@ -42,6 +42,7 @@ from mooring.files.errors import Damaged, Refused, Rule
 # Patterns are forms of secrets' values, which may be long and many.
 _MOST_ORDER = 64 << 20
 _READ = 1 << 20
+_LAST_SECONDS = 5
 # Source: linux/prctl.h.
 _NO_NEW_PRIVILEGES, _DUMPABLE, _DIE_WITH_PARENT = 38, 4, 1
 
@@ -49,13 +50,14 @@ _NO_NEW_PRIVILEGES, _DUMPABLE, _DIE_WITH_PARENT = 38, 4, 1
 def confine(confines: Confines) -> None:
     """Give up what the job does not need, with no way back."""
     os.umask(0)
-    for limit, value in (
-        (resource.RLIMIT_AS, confines.memory),
-        (resource.RLIMIT_CPU, confines.seconds),
-        (resource.RLIMIT_FSIZE, confines.file),
-        (resource.RLIMIT_CORE, 0),
+    for limit, value, last in (
+        (resource.RLIMIT_AS, confines.memory, confines.memory),
+        # Time that is up is told apart from being killed: SIGXCPU comes first.
+        (resource.RLIMIT_CPU, confines.seconds, confines.seconds + _LAST_SECONDS),
+        (resource.RLIMIT_FSIZE, confines.file, confines.file),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
-        resource.setrlimit(limit, (value, value))
+        resource.setrlimit(limit, (value, last))
     if confines.uid is not None and confines.gid is not None:
         if confines.empty is not None:
             os.chroot(confines.empty)
