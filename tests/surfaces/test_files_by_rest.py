@@ -460,38 +460,7 @@ async def test_an_import_that_breaks_again_and_again_fails_with_a_reason(
     assert (await pushed(admin, work, failed, TREE))["phase"] == "ready"
 
 
-# --- damage, and the end ---
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", ["archive", "blocks", "manifest"])
-async def test_a_flipped_byte_is_never_given_out_and_other_versions_are_unaffected(
-    admin: Asker, work: Work, app: App, part: str
-) -> None:
-    first = await made(admin, work, TREE)
-    second = await pushed(admin, work, first, make.gz(make.tar(make.file("README", b"second"))))
-    key = {"archive": ".tar.gz", "blocks": ".blocks", "manifest": ".manifest"}[part]
-    async with app.database.reading() as tx:
-        names = await tx.values(
-            str,
-            "SELECT unnest(ARRAY[s3_archive_key, blocks_key, manifest_key]) FROM filesystem_versions WHERE number = 1",
-        )
-    path = app.settings.data / "blobs" / next(name for name in names if name.endswith(key))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0x10
-    path.write_bytes(data)
-    asked = {
-        "archive": ["archive?version=1", "content?path=src/deep/er/data.bin&version=1"],
-        "blocks": ["content?path=README&version=1"],
-        "manifest": ["manifest?version=1"],
-    }[part]
-    for one in asked:
-        answer = await admin.get(f"{second['href']}/{one}")
-        assert (answer.status_code, "not what was stored" in answer.json()["reason"]) == (503, True)
-    assert (await admin.get(f"{second['href']}/content?path=README")).content == b"second"
-    told = (await admin.get("/resource_events?action=filesystem_version.damaged")).json()["items"]
-    [damaged] = [one for one in (await admin.get(f"{second['href']}/versions")).json()["items"] if one["number"] == 1]
-    assert [event["resource_id"] for event in told] == [damaged["id"]], "once, however often it is asked for"
+# --- the end ---
 
 
 @pytest.mark.slow

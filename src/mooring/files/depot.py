@@ -1,6 +1,7 @@
 """Archives on their way into the store: received, fetched, looked at, stored. A contact: no transaction is held."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import msgspec
 
 from mooring.base import giturl
 from mooring.base.db import Database
-from mooring.base.errors import Unavailable, Unfit
+from mooring.base.errors import Clash, Missing, Unavailable, Unfit
 from mooring.base.git import Mirrors
 from mooring.base.ids import new_id
 from mooring.files import filesystems
@@ -61,13 +62,30 @@ class Depot:
                 raise Unfit("nothing was sent; send the bytes of the archive as the body")
             if found != checksum:
                 raise Unfit(f"the bytes have the checksum {found}, not {checksum}; send them again", found=found)
-            await self.blobs.put_file(key, file)
+            await self._put(key, checksum, file)
         async with self.database.transaction() as tx:
             await filesystems.uploaded(tx, key, size)
         return size
 
+    async def _put(self, key: str, checksum: str, file: IO[bytes]) -> None:
+        """Keep an upload, also where one of the same name rotted."""
+        with contextlib.suppress(Clash):
+            if await self.blobs.put_file(key, file) or await self._read(key) == checksum:
+                return
+        await self.blobs.delete(key)
+        await self.blobs.put_file(key, file)
+
+    async def _read(self, key: str) -> str | None:
+        """The checksum of what lies there, or None."""
+        digest = hashlib.sha256()
+        with contextlib.suppress(Missing):
+            async for chunk in self.blobs.read(key):
+                await asyncio.to_thread(digest.update, chunk)
+            return f"sha256:{digest.hexdigest()}"
+        return None
+
     async def store(self, coming: Coming) -> Stored:
-        """Fetch what is to come, look at it, keep it. Raises Refused, Missing, Unfit, Unavailable."""
+        """Fetch what is to come, look at it, keep it. Raises Refused, Missing, Unfit, Damaged, Unavailable."""
         with self.workshop.scratch() as file:
             given = await self._fetch(coming, file)
             limits = msgspec.structs.replace(self.workshop.limits, portable_names=coming.portable_names)
@@ -91,7 +109,10 @@ class Depot:
         """The archive into an open file; its checksum where it is one of an archive that was given."""
         match coming.source:
             case Upload(checksum=checksum, key=key):
-                found, _ = await self._spool(self.blobs.read(key), file)
+                try:
+                    found, _ = await self._spool(self.blobs.read(key), file)
+                except Missing as error:
+                    raise Damaged("the upload is not there any more; send it again") from error
                 if found != checksum:
                     raise Damaged(f"the upload is not what was sent ({found}, not {checksum}); send it again")
             case StoredObject(bucket=bucket, key=key, checksum=checksum):

@@ -180,6 +180,12 @@ async def fail(
         await _end(tx, before, reason, facts, verb=verb)
 
 
+async def doubt(tx: Tx, coming: Coming) -> None:
+    """What was kept of a source is not what it was: an upload is to be sent again."""
+    if isinstance(coming.source, Upload):
+        await blobs.doubt(tx, coming.source.key)
+
+
 async def give_up(tx: Tx, filesystem_id: str, reason: str) -> None:
     """The version that is on its way does not come: making it broke in a way nobody foresaw."""
     try:

@@ -16,7 +16,7 @@ from mooring.files import filesystems
 from mooring.files.blobs.base import BlobStore
 from mooring.files.depot import Depot
 from mooring.files.entities import Coming, FilesystemPhase
-from mooring.files.errors import Crashed, Refused
+from mooring.files.errors import Crashed, Damaged, Refused
 from mooring.files.kinds import FILESYSTEM
 from mooring.files.store import blobs, entries
 from mooring.files.store import filesystems as store
@@ -67,13 +67,11 @@ class Filesystems:
         coming = msgspec.convert(filesystem.source, Coming)
         try:
             stored = await self.depot.store(coming)
-        except Refused as error:
-            return _failed(identifier, coming, error, "refuse")
         except Crashed:
             # It may end well the next time; where it never does, it is given up.
             raise
-        except (Missing, Unfit, Clash) as error:
-            return _failed(identifier, coming, error, "fail")
+        except (Refused, Damaged, Missing, Unfit, Clash) as error:
+            return _failed(identifier, coming, error)
         except Unavailable as error:
             log.warning("import delayed", filesystem=identifier, reason=error.reason)
             reason = error.reason
@@ -105,6 +103,13 @@ class Filesystems:
         return Applied(write=lambda tx: forget(tx, _SWEEP_ROWS, version_id))
 
 
-def _failed(identifier: str, coming: Coming, error: MooringError, verb: LiteralString) -> Applied:
+def _failed(identifier: str, coming: Coming, error: MooringError) -> Applied:
     reason, facts = error.reason, dict(error.facts)
-    return Applied(write=lambda tx: filesystems.fail(tx, identifier, coming, reason, facts, verb=verb))
+    verb: LiteralString = "refuse" if isinstance(error, Refused) else "fail"
+
+    async def write(tx: Tx) -> None:
+        await filesystems.fail(tx, identifier, coming, reason, facts, verb=verb)
+        if isinstance(error, Damaged):
+            await filesystems.doubt(tx, coming)
+
+    return Applied(write=write)

@@ -30,6 +30,11 @@ async def size(tx: Tx, key: str) -> int | None:
     return await tx.value(int, "SELECT size FROM filesystem_blobs WHERE key = $1 AND NOT taken", key)
 
 
+async def doubt(tx: Tx, key: str) -> None:
+    """An upload is not whole any more; it still is removed when its time comes."""
+    await tx.run("UPDATE filesystem_blobs SET size = NULL WHERE key = $1", key)
+
+
 async def hold(tx: Tx, key: str) -> bool:
     """A filesystem is about to be made of this upload; False where it is not there, whole, any more."""
     # It is written, not only read: a removal that looks now waits for the commit, and sees then that it is not due.
