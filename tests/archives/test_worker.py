@@ -21,11 +21,11 @@ from archives.hostile import LINKS, PATHS, ZIPS, Case
 from mooring.base.errors import Unavailable
 from mooring.base.unprivileged import process_user
 from mooring.files.archive.check import difference
-from mooring.files.archive.jobs import Confines
+from mooring.files.archive.jobs import Confines, Taken
 from mooring.files.archive.limits import Limits
 from mooring.files.archive.manifest import read
 from mooring.files.errors import Crashed, Refused, Rule
-from mooring.files.workshop import Workshop
+from mooring.files.workshop import Layers, Workshop
 
 GOOD = make.gz(make.tar(make.file("a", b"A" * 1000), make.directory("d"), make.symlink("d/l", "../a")))
 
@@ -144,6 +144,54 @@ async def test_processor_time_that_runs_out_is_a_refusal(shop: Workshop) -> None
     with pytest.raises(Refused, match="60 s of processor time") as refused:
         await take(hasty, make.tar(names))
     assert refused.value.rule is Rule.TIME
+
+
+# Almost as long as a path can be, in letters of three bytes; and so many that differ in case from another.
+FAR = "/".join(["\u65e5" * 85] * 14)
+FAR_NAMES = [f"{FAR}/{name}{at}" for at in range(30) for name in ("readme", "README")]
+
+
+def named(path: str) -> bytes:
+    return make.pax(make.record("path", path)) + make.file("short")
+
+
+@pytest.mark.slow
+async def test_warnings_about_long_names_fit_into_an_answer(shop: Workshop) -> None:
+    with shop.scratch() as source:
+        source.write(make.tar(*map(named, FAR_NAMES)))
+        source.flush()
+        async with shop.taken(source) as made:
+            check_warnings(made.taken)
+
+
+@pytest.mark.slow
+async def test_warnings_about_long_names_that_a_run_left_fit_into_an_answer(
+    shop: Workshop, root: tuple[Path, int]
+) -> None:
+    (root[0] / FAR).mkdir(parents=True)
+    for name in FAR_NAMES:
+        (root[0] / name).write_bytes(b"")
+    lower = os.open(shop.directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with opened(repacked(make.tar()).manifest) as nothing:
+            layers = Layers(lower=lower, upper=root[1], base=nothing, left_out=(), patterns=())
+            async with shop.captured(layers) as made:
+                check_warnings(made.taken)
+    finally:
+        os.close(lower)
+
+
+def check_warnings(taken: Taken) -> None:
+    assert (taken.warned, len(taken.warnings)) == (30, 20)
+    assert max(map(len, taken.warnings)) <= 300
+    assert all("README" in warning and "only in case" in warning for warning in taken.warnings)
+
+
+@pytest.mark.slow
+async def test_a_refusal_that_names_two_long_names_fits_into_an_answer(shop: Workshop) -> None:
+    with pytest.raises(Refused) as refused:
+        await take(shop, make.tar(named(FAR), named(f"{FAR}/child")))
+    assert refused.value.rule is Rule.NOT_A_DIRECTORY
 
 
 SAYS = {

@@ -40,6 +40,7 @@ from mooring.files.errors import Crashed, Damaged, Refused, Rule
 
 log = structlog.stdlib.get_logger("mooring.files")
 
+# Of an answer: at most 20 warnings of some 300 characters, or a refusal that names two paths.
 _MOST_LINE = 64 << 10
 _MOST_SAID = 4_000
 _SOURCE = Path(mooring.__file__).parent.parent

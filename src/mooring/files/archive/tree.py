@@ -13,6 +13,8 @@ _IMPLIED = 4
 _DIGEST = 32
 _LATEST = 253402300799
 _MOST_WARNINGS = 20
+# Of a path in a warning; a warning may show two.
+_SHOWN = 120
 NOWHERE = -1
 
 
@@ -156,14 +158,19 @@ class Tree:
             other = other or (folded if folded in self._paths else None)
             self._folded[folded] = path
         if other is not None and other != path:
-            why = f"its name differs from {other} only in case"
+            why = f"its name differs from {_shortened(other)} only in case"
         if why is None:
             return
         if self._limits.portable_names:
             raise Refused(Rule.PORTABLE, why, entry=path)
         self.warned += 1
         if len(self.warnings) < _MOST_WARNINGS:
-            self.warnings.append(f"{path}: {why}")
+            self.warnings.append(f"{_shortened(path)}: {why}")
+
+
+def _shortened(path: str) -> str:
+    """The begin and the end of a path that is long."""
+    return path if len(path) <= _SHOWN else f"{path[: _SHOWN // 2]}…{path[-_SHOWN // 2 :]}"
 
 
 def _clamped(mtime: int) -> int:
