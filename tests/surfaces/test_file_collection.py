@@ -2,14 +2,19 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archives import make
+from mooring.access.actor import SYSTEM
 from mooring.app import App
+from mooring.base.db import Tx
+from mooring.files import filesystems
 from mooring.settings import Settings
-from surfaces.files import Work, checksum, imported, importing, uploaded
+from surfaces.files import Work, checksum, imported, importing, made, uploaded
 from surfaces.people import Asker
 
 pytestmark = pytest.mark.slow
@@ -59,6 +64,35 @@ async def comes_and_goes(app: App, asker: Asker, number: int, times: int, kept: 
 async def swept(work: Work, over: asyncio.Event) -> None:
     while not over.is_set():
         await work.sweep()
+
+
+async def delete(tx: Tx, filesystem: Mapping[str, Any]) -> None:
+    before = await filesystems.FILESYSTEMS.read(tx, SYSTEM, filesystem["id"], lock=True)
+    await filesystems.delete(tx, SYSTEM, before, grace=0.0)
+
+
+async def someone_waits(database: Database) -> bool:
+    """Whether a transaction waits for another."""
+    async with database.reading() as tx:
+        return bool(await tx.value(int, "SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+
+async def test_the_same_bytes_that_two_let_go_at_once_are_removed(app: App, admin: Asker) -> None:
+    work = Work(app=app)
+    one, other = [await made(admin, work, CONTENTS[0], name) for name in ("one", "other")]
+
+    async def delete_other() -> None:
+        async with app.database.transaction() as tx:
+            await delete(tx, other)
+
+    async with asyncio.TaskGroup() as tasks, app.database.transaction() as tx:
+        await delete(tx, one)
+        second = tasks.create_task(delete_other())
+        while not second.done() and not await someone_waits(app.database):
+            continue
+    while await work.sweep():
+        continue
+    assert [blob.key async for blob in app.blobs.list("")] == []
 
 
 @pytest.mark.parametrize("times", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])

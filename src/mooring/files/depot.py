@@ -162,7 +162,8 @@ class Depot:
             f"filesystems/{listed}.manifest": made.manifest,
         }
         async with self.database.transaction() as tx:
-            for key in keys:
+            # In the order in which all who hold several of them take them.
+            for key in sorted(keys):
                 if not await noted.note(tx, key, seconds=_STORING_SECONDS):
                     raise Unavailable("the same bytes are just being removed from the store; they will be stored again")
         for key, file in keys.items():

@@ -50,12 +50,15 @@ async def hold(tx: Tx, key: str) -> bool:
 async def name(tx: Tx, keys: Sequence[str]) -> bool:
     """A version names these now: they stay. False when one of them is being removed, or was never noted."""
     wanted = sorted(set(keys))
+    await _lock(tx, wanted)
     named = await tx.run("UPDATE filesystem_blobs SET due = NULL WHERE key = ANY($1) AND NOT taken", wanted)
     return named == len(wanted)
 
 
 async def release(tx: Tx, keys: Sequence[str], *, seconds: float) -> None:
     """One that named these does no longer; those that no living version names are removed after so many seconds."""
+    # Another may be letting go of the same ones: who comes second looks only once the first has committed, and sees it.
+    await _lock(tx, keys)
     await tx.run(
         "UPDATE filesystem_blobs b SET due = now() + make_interval(secs => $2) WHERE key = ANY($1) AND NOT EXISTS ("
         "SELECT 1 FROM filesystem_versions v "
@@ -63,6 +66,11 @@ async def release(tx: Tx, keys: Sequence[str], *, seconds: float) -> None:
         list(keys),
         seconds,
     )
+
+
+async def _lock(tx: Tx, keys: Sequence[str]) -> None:
+    """Wait for whoever is changing these, and hold them; everyone in the same order, or two wait for each other."""
+    await tx.values(str, "SELECT key FROM filesystem_blobs WHERE key = ANY($1) ORDER BY key FOR UPDATE", list(keys))
 
 
 async def take(tx: Tx, key: str) -> bool:
