@@ -11,7 +11,8 @@ import pytest
 from archives import make
 from mooring.access.actor import SYSTEM
 from mooring.app import App
-from mooring.base.db import Tx
+from mooring.base.db import Database, Tx
+from mooring.base.errors import Unavailable
 from mooring.files import filesystems
 from mooring.settings import Settings
 from surfaces.files import Work, checksum, imported, importing, made, uploaded
@@ -93,6 +94,17 @@ async def test_the_same_bytes_that_two_let_go_at_once_are_removed(app: App, admi
     while await work.sweep():
         continue
     assert [blob.key async for blob in app.blobs.list("")] == []
+
+
+async def test_an_upload_whose_bytes_were_removed_while_it_came_is_to_be_sent_again(app: App, admin: Asker) -> None:
+    # It found the bytes of an older upload in their place; the version that was made of that one then let them go.
+    filesystem = await made(admin, Work(app=app), CONTENTS[0])
+    key = filesystems.upload_key(filesystem["created_by_user_id"], checksum(CONTENTS[0]))
+    assert await Work(app=app).sweep() == 1
+    async with app.database.transaction() as tx:
+        with pytest.raises(Unavailable, match="send it again"):
+            await filesystems.uploaded(tx, key, len(CONTENTS[0]))
+    assert (await admin.get(f"/uploads/{checksum(CONTENTS[0])}")).status_code == 404
 
 
 @pytest.mark.parametrize("times", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])

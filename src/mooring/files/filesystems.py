@@ -77,9 +77,9 @@ async def expect_upload(tx: Tx, key: str) -> None:
 
 
 async def uploaded(tx: Tx, key: str, size: int) -> None:
-    """The upload is whole. Raises Unavailable."""
-    if not await blobs.note(tx, key, seconds=UPLOAD_SECONDS, size=size):
-        raise Unavailable("the upload took too long and was removed; try again")
+    """The upload is whole. Raises Unavailable (an older one of the same bytes was removed, and this one with it)."""
+    if not await blobs.whole(tx, key, size, seconds=UPLOAD_SECONDS):
+        raise Unavailable("the same bytes were removed while these came; send it again")
 
 
 async def upload_size(tx: Tx, key: str) -> int | None:

@@ -8,19 +8,31 @@ DUE = "SELECT key AS id FROM filesystem_blobs WHERE due <= now() ORDER BY due"
 """Blobs to be removed from the store."""
 
 
-async def note(tx: Tx, key: str, *, seconds: float, size: int | None = None) -> bool:
+async def note(tx: Tx, key: str, *, seconds: float) -> bool:
     """Note that a blob is, or will be, there, to be removed after so many seconds unless a version names it.
 
     False while it is being removed: then it is to be stored again later.
     """
     return bool(
         await tx.run(
-            "INSERT INTO filesystem_blobs AS b (key, size, due) VALUES ($1, $3, now() + make_interval(secs => $2)) "
-            "ON CONFLICT (key) DO UPDATE SET size = coalesce($3, b.size), "
+            "INSERT INTO filesystem_blobs AS b (key, due) VALUES ($1, now() + make_interval(secs => $2)) "
+            "ON CONFLICT (key) DO UPDATE SET "
             "due = CASE WHEN b.due IS NULL THEN NULL ELSE greatest(b.due, excluded.due) END WHERE NOT b.taken",
             key,
             seconds,
+        )
+    )
+
+
+async def whole(tx: Tx, key: str, size: int, *, seconds: float) -> bool:
+    """An upload that was noted is whole, and stays so many seconds. False when it was removed meanwhile."""
+    return bool(
+        await tx.run(
+            "UPDATE filesystem_blobs SET size = $2, due = greatest(due, now() + make_interval(secs => $3)) "
+            "WHERE key = $1 AND NOT taken",
+            key,
             size,
+            seconds,
         )
     )
 
