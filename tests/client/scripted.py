@@ -92,6 +92,21 @@ def drop(handler: _Handler) -> None:
     handler.connection.shutdown(socket.SHUT_RDWR)
 
 
+def cut(status: int, begin: bytes, size: int, **headers: str) -> Reply:
+    """An answer that is to have so many bytes, and breaks off after its begin."""
+
+    def reply(handler: _Handler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(size))
+        handler.end_headers()
+        handler.wfile.write(begin)
+        drop(handler)
+
+    return reply
+
+
 def stream(*pieces: bytes, cut: bool = False) -> Reply:
     """An event stream in these pieces, ended well or cut in the middle."""
 

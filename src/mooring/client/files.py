@@ -1,6 +1,7 @@
 """Filesystems: send archives, make versions of them, look into them, take them out."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Literal, TypeVar
 
 import msgspec
@@ -151,10 +152,14 @@ def _query(**said: object) -> tuple[tuple[str, str], ...]:
 
 def _bytes(path: str, query: tuple[tuple[str, str], ...], *, again: bool) -> Stream[bytes]:
     """The pieces of an answer. Raises Unavailable when the line breaks and it cannot be taken up again."""
-    at, tries, total = 0, 5, -1
+    at, tries, total, mark = 0, 5, -1, ""
     while at != total:
-        headers = {"Accept": "*/*", **({"Range": f"bytes={at}-"} if at else {})}
+        # What was read is of what had this mark: where that is something else now, all of it comes, from its begin.
+        headers = {"Accept": "*/*", **({"Range": f"bytes={at}-", "If-Range": mark} if at else {})}
         answer = yield from ask(Ask(method="GET", path=path, query=query, headers=headers, streamed=True))
+        if at and (answer.status != HTTPStatus.PARTIAL_CONTENT or answer.headers.get("etag") != mark):
+            raise Unavailable("it changed while it was read, and the line broke", hint="run the command again")
+        mark = answer.headers.get("etag", "")
         whole = answer.headers.get("content-length")
         left = int(whole) if whole is not None else None
         total = at + left if left is not None else -1
@@ -165,7 +170,7 @@ def _bytes(path: str, query: tuple[tuple[str, str], ...], *, again: bool) -> Str
                 yield Give(piece)
         except Lost as lost:
             tries -= 1
-            if not again or not tries:
+            if not (again and tries and mark):
                 raise Unavailable(f"the line broke: {lost.reason}", hint="run the command again") from lost
             continue
         if left:

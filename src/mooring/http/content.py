@@ -25,8 +25,9 @@ async def _file(call: Call) -> Answer:
     async with call.app.database.reading() as tx:
         version = await filesystems.version(tx, call.actor, call.path["id"], asked.version)
         row = await browse.entry(tx, version.id, asked.path.strip("/"))
-    headers = {**_ATTACHED, "Accept-Ranges": "bytes", "ETag": f'"{row.sha256}"'}
-    span = _span(call.header("Range"), row.size)
+    mark = f'"{row.sha256}"'
+    headers = {**_ATTACHED, "Accept-Ranges": "bytes", "ETag": mark}
+    span = _span(call.header("Range"), row.size) if call.header("If-Range") in (None, mark) else None
     start, end = span or (0, row.size)
     stream = await call.app.contents.file(version, row, start, end)
     headers["Content-Length"] = str(end - start)
@@ -123,7 +124,7 @@ ROUTES: list[Route] = [
     Route(
         method="GET", path=f"{_ONE}/content", operation="readFilesystemContent", tag="filesystems",
         says="The bytes of one file, or of a Range of it", handle=_file, query=wire.ContentQuery, media=BYTES,
-        refuses=(404, 416, 422), headers=("Range",),
+        refuses=(404, 416, 422), headers=("Range", "If-Range"),
     ),
     Route(
         method="GET", path=f"{_ONE}/manifest", operation="readFilesystemManifest", tag="filesystems",

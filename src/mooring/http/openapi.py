@@ -28,6 +28,10 @@ _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Audit-Reason": ("Why; it stands in the event", {"pattern": "^[ -~]*$", "maxLength": 1000}),
     "Last-Event-ID": ("The last number the asker saw", {"pattern": "^[0-9]{1,18}$"}),
     "Range": ("The bytes wanted, as RFC 9110 has it", {"pattern": "^bytes=[0-9]*-[0-9]*$"}),
+    "If-Range": (
+        "The ETag of what the Range is wanted of; when it has another now, all of it comes",
+        {"pattern": '^"[!#-~]*"$', "examples": ['"e3b0c442"']},
+    ),
 }
 _ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Operation-ID": ("Names this request in the server's log", {"type": "string"}),
