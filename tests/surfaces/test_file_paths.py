@@ -9,6 +9,8 @@ import pytest
 from archives import make
 from mooring.app import App
 from mooring.base.migrate import shipped
+from mooring.files.paths import LINES
+from mooring.files.store import paths as stored_paths
 from surfaces.files import Work, made, pushed
 from surfaces.people import Asker
 from surfaces.test_files_by_rest import TREE, listed
@@ -20,7 +22,11 @@ def work(app: App) -> Work:
 
 
 @pytest.mark.slow
-async def test_a_search_finds_what_a_look_at_every_path_finds(admin: Asker, work: Work) -> None:
+@pytest.mark.parametrize("most", [8 << 20, 1], ids=["pages at once", "page by page"])
+async def test_a_search_finds_what_a_look_at_every_path_finds(
+    admin: Asker, work: Work, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("mooring.files.browse._MOST_BYTES", most)
     kinds = ("Ding", "\u00c4pfel")
     names = [f"D{at // 700}/{kinds[at % 2]} {at}.txt" for at in range(2500)]
     filesystem = await made(admin, work, make.gz(make.tar(*(make.file(name) for name in names))))
@@ -36,6 +42,18 @@ async def test_a_search_finds_what_a_look_at_every_path_finds(admin: Asker, work
                 found += [entry["path"] for entry in page["items"]]
                 after = None if page["next"] is None else f"&after={page['next']}"
             assert (text, top, found) == (text, top, wanted)
+
+
+@pytest.mark.slow
+async def test_pages_are_loaded_by_what_they_take(admin: Asker, work: Work, app: App) -> None:
+    names = [f"{at:04}" for at in range(3 * LINES)]
+    version = (await made(admin, work, make.gz(make.tar(*map(make.file, names)))))["current_version_id"]
+    page = 5 * LINES - 1
+    async with app.database.reading() as tx:
+        for most, count in ((1, 1), (page, 1), (page + 1, 2), (2 * page + 1, 3), (1 << 30, 3)):
+            found = await stored_paths.lines(tx, version, [0, 1, 2], most=most)
+            assert "\n".join(found).split("\n") == names[: count * LINES]
+        assert len(await stored_paths.lines(tx, version, [1, 2], most=1)) == 1
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """What lies in a version, read from the rows of its manifest. Who may see the version was asked before."""
 
+import asyncio
+
 from mooring.base.db import Tx
 from mooring.base.errors import Missing, Unfit
 from mooring.files import paths
@@ -12,6 +14,8 @@ __all__ = ["Change", "changes", "entries", "entry"]
 
 # Pages that are looked into at once: few at first, as the first may have enough.
 _FIRST_LOOK, _LONGEST_LOOK = 4, 64
+# Pages that begin within so many bytes; one has at most 2,000 paths of 4,096.
+_MOST_BYTES = 8 << 20
 
 
 async def entry(tx: Tx, version_id: str, path: str) -> Row:
@@ -54,9 +58,11 @@ async def _holding(tx: Tx, version_id: str, top: str, after: str, limit: int, te
     pages = await _pages(tx, version_id, numbers, text)
     found, look = list[str](), _FIRST_LOOK
     while pages and len(found) < limit:
-        for lines in await stored_paths.lines(tx, version_id, pages[:look]):
-            found += [path for path in paths.holding(lines, text) if path > after and path.startswith(below)]
-        pages, look = pages[look:], min(2 * look, _LONGEST_LOOK)
+        some = await stored_paths.lines(tx, version_id, pages[:look], most=_MOST_BYTES)
+        for lines in some:
+            held = await asyncio.to_thread(list, paths.holding(lines, text))
+            found += [path for path in held if path > after and path.startswith(below)]
+        pages, look = pages[len(some) or look :], min(2 * look, _LONGEST_LOOK)
     return found[:limit]
 
 

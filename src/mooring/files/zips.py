@@ -18,10 +18,12 @@ async def zipped(contents: Contents, version: FilesystemVersion) -> AsyncIterato
     """The bytes of a zip of everything in the version. Raises Damaged, Missing, Unavailable."""
     writer, tar, lines = ZipWriter(), _Tar(contents.tar(version)), Lines()
     async for chunk in contents.manifest(version):
-        for entry in await asyncio.to_thread(lines.entries, chunk):
-            async for piece in _entry(writer, tar, entry):
-                yield piece
-    yield writer.close()
+        found = lines.entries(chunk)
+        while (some := await asyncio.to_thread(next, found, None)) is not None:
+            for entry in some:
+                async for piece in _entry(writer, tar, entry):
+                    yield piece
+    yield await asyncio.to_thread(writer.close)
 
 
 async def _entry(writer: ZipWriter, tar: "_Tar", entry: Entry) -> AsyncIterator[bytes]:

@@ -10,9 +10,12 @@ from typing import IO
 import msgspec
 
 from mooring.files.archive import codec
+from mooring.files.errors import Damaged
 
 FILE, DIRECTORY, SYMLINK = "file", "directory", "symlink"
 _PIECE = 256 << 10
+# A path and a target of 4,096 bytes each, every one of them escaped.
+_LONGEST_LINE = 64 << 10
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +80,7 @@ class ManifestWriter:
 
 
 class Lines:
-    """Reads a manifest piece by piece."""
+    """Reads a manifest piece by piece, a little of it in memory at a time."""
 
     def __init__(self) -> None:
         self._gunzip = codec.decompressor(codec.GZIP)
@@ -85,16 +88,31 @@ class Lines:
         self._head: Head | None = None
         self._decode = msgspec.json.Decoder(Entry).decode
 
-    def entries(self, chunk: bytes) -> list[Entry]:
-        """The entries that are whole with this chunk. Raises msgspec.DecodeError."""
-        *lines, self._rest = (self._rest + self._gunzip.decompress(chunk)).split(b"\n")
-        if self._head is None and lines:
-            self._head = msgspec.json.decode(lines.pop(0), type=Head)
-        return [self._decode(line) for line in lines]
+    def entries(self, chunk: bytes) -> Iterator[list[Entry]]:
+        """The entries that are whole with this chunk, some at a time. Raises Damaged."""
+        try:
+            for text in self._text(chunk):
+                *lines, self._rest = (self._rest + text).split(b"\n")
+                if self._head is None and lines:
+                    self._head = msgspec.json.decode(lines.pop(0), type=Head)
+                if len(self._rest) > _LONGEST_LINE:
+                    raise Damaged("the manifest has a line that is no entry")
+                yield [self._decode(line) for line in lines]
+        except (msgspec.DecodeError, *codec.failure()) as error:
+            raise Damaged(f"the manifest cannot be read: {error}") from error
+
+    def _text(self, chunk: bytes) -> Iterator[bytes]:
+        """What the chunk unfolds to, in pieces."""
+        data, more = chunk, True
+        while data or more:
+            text: bytes = self._gunzip.decompress(data, _PIECE)
+            data, more = self._gunzip.unconsumed_tail, len(text) == _PIECE
+            yield text
 
 
 def read(chunks: Iterable[bytes]) -> Iterator[Entry]:
-    """The entries of a manifest, from its compressed bytes. Raises msgspec.DecodeError."""
+    """The entries of a manifest, from its compressed bytes. Raises Damaged."""
     lines = Lines()
     for chunk in chunks:
-        yield from lines.entries(chunk)
+        for some in lines.entries(chunk):
+            yield from some

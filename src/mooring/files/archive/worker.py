@@ -146,7 +146,7 @@ def main() -> int:
         say(do(order.job))
     except Refused as error:
         say(NotTaken(rule=error.rule.value, entry=error.entry, reason=error.says))
-    except (Damaged, msgspec.DecodeError) as error:
+    except Damaged as error:
         say(Broke(reason=str(error), errno=None))
     except (MemoryError, RuntimeError) as error:
         # A thread that cannot be started is all that says so otherwise.

@@ -71,13 +71,16 @@ async def with_part(tx: Tx, version_id: str, part: str) -> set[int]:
     )
 
 
-async def lines(tx: Tx, version_id: str, numbers: Sequence[int]) -> list[str]:
-    """The paths of these pages, one a line, page by page in order."""
+async def lines(tx: Tx, version_id: str, numbers: Sequence[int], *, most: int) -> list[str]:
+    """The paths of these pages, one a line, page by page in order: of so many as begin within `most` bytes."""
     return await tx.values(
         str,
-        "SELECT lines FROM filesystem_paths WHERE version_id = $1 AND number = ANY($2) ORDER BY number",
+        "SELECT lines FROM (SELECT number, lines, "
+        "sum(octet_length(lines)) OVER (ORDER BY number) - octet_length(lines) AS start "
+        "FROM filesystem_paths WHERE version_id = $1 AND number = ANY($2)) found WHERE start < $3 ORDER BY number",
         version_id,
         list(numbers),
+        most,
     )
 
 
