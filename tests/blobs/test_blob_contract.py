@@ -79,6 +79,10 @@ async def test_a_range_past_the_end_is_unfit(store: BlobStore) -> None:
     for start, end in ((5, 11), (10, 12), (50, 60)):
         with pytest.raises(Unfit, match="does not reach"):
             await store.read_range(key, start, end)
+    empty = key_of()
+    await store.put_file(empty, io.BytesIO())
+    with pytest.raises(Unfit, match="does not reach"):
+        await store.read_range(empty, 0, 5)
 
 
 async def test_what_is_not_there_is_missing(store: BlobStore) -> None:

@@ -11,7 +11,7 @@ import pytest
 from archives import make
 from archives.trees import read
 from mooring.app import App
-from mooring.base.errors import Missing, Unavailable
+from mooring.base.errors import Unavailable
 from mooring.files import filesystems
 from mooring.files.cache import Cache, open_cache
 from mooring.files.entities import FilesystemVersion
@@ -184,8 +184,10 @@ async def test_stored_damage_is_refused_and_leaves_nothing(admin: Asker, work: W
 async def test_stored_bytes_that_are_gone_are_named(admin: Asker, work: Work, app: App) -> None:
     found = await one(admin, work)
     await app.blobs.delete(found.s3_archive_key)
-    with pytest.raises(Missing, match=found.s3_archive_key):
+    with pytest.raises(Damaged, match=found.s3_archive_key):
         await app.cache.hold(found, "run-1")
+    told = (await admin.get("/resource_events?action=filesystem_version.damaged")).json()["items"]
+    assert [event["resource_id"] for event in told] == [found.id]
 
 
 async def test_a_full_disk_is_named_and_leaves_nothing(admin: Asker, work: Work, app: App, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from archives import make
 from mooring.app import App
+from mooring.files.blobs import objects
 from surfaces.files import Work, made, pushed, upload, uploaded
 from surfaces.people import Asker
 
+DEEP = "src/deep/er/data.bin"
 BIG = os.urandom(700_000)
-TREE = make.gz(
-    make.tar(make.file("README", b"read me\n"), make.file("src/deep/er/data.bin", BIG), make.file("z", b"z"))
-)
+TREE = make.gz(make.tar(make.file("README", b"read me\n"), make.file(DEEP, BIG), make.file("z", b"z")))
 
 
 @pytest.fixture
@@ -28,9 +28,15 @@ async def events(admin: Asker, filesystem: dict[str, Any]) -> list[str]:
     return [event["action"] for event in reversed(found)]
 
 
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+
+
 ROTTEN: dict[str, Callable[[Path], object]] = {
-    "a byte": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"?"),
-    "cut": lambda path: path.write_bytes(path.read_bytes()[:1000]),
+    "a byte": flip,
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
     "empty": lambda path: path.write_bytes(b""),
     "gone": Path.unlink,
 }
@@ -53,32 +59,57 @@ async def test_an_upload_that_rotted_fails_the_import_and_is_taken_again(
     assert (await pushed(admin, work, failed, TREE))["phase"] == "ready"
 
 
+async def place_of(app: App, part: str) -> Path:
+    """Where a part of the first version lies."""
+    async with app.database.reading() as tx:
+        [key] = await tx.values(str, f"SELECT {part} FROM filesystem_versions WHERE number = 1")  # type: ignore[arg-type]
+    return app.settings.data / "blobs" / key
+
+
+async def told_once(admin: Asker, filesystem: dict[str, Any]) -> None:
+    """The first version is said to be damaged, once."""
+    told = (await admin.get("/resource_events?action=filesystem_version.damaged")).json()["items"]
+    versions = (await admin.get(f"{filesystem['href']}/versions")).json()["items"]
+    assert [event["resource_id"] for event in told] == [versions[-1]["id"]]
+
+
+ASKED = {
+    "s3_archive_key": ["archive?version=1", "archive?version=1&format=zip", f"content?path={DEEP}&version=1"],
+    "blocks_key": ["content?path=README&version=1", "archive?version=1&format=zip"],
+    "manifest_key": ["manifest?version=1", "archive?version=1&format=zip"],
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["archive", "blocks", "manifest"])
-async def test_a_flipped_byte_is_never_given_out_and_other_versions_are_unaffected(
-    admin: Asker, work: Work, app: App, part: str
+@pytest.mark.parametrize("rot", ROTTEN.values(), ids=ROTTEN.keys())
+@pytest.mark.parametrize("part", ASKED)
+async def test_what_rotted_is_never_given_out_and_other_versions_are_unaffected(
+    admin: Asker, work: Work, app: App, part: str, rot: Callable[[Path], object]
 ) -> None:
     first = await made(admin, work, TREE)
     second = await pushed(admin, work, first, make.gz(make.tar(make.file("README", b"second"))))
-    key = {"archive": ".tar.gz", "blocks": ".blocks", "manifest": ".manifest"}[part]
-    async with app.database.reading() as tx:
-        names = await tx.values(
-            str,
-            "SELECT unnest(ARRAY[s3_archive_key, blocks_key, manifest_key]) FROM filesystem_versions WHERE number = 1",
-        )
-    path = app.settings.data / "blobs" / next(name for name in names if name.endswith(key))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0x10
-    path.write_bytes(data)
-    asked = {
-        "archive": ["archive?version=1", "content?path=src/deep/er/data.bin&version=1"],
-        "blocks": ["content?path=README&version=1"],
-        "manifest": ["manifest?version=1"],
-    }[part]
-    for one in asked:
-        answer = await admin.get(f"{second['href']}/{one}")
+    rot(await place_of(app, part))
+    for asked in ASKED[part]:
+        answer = await admin.get(f"{second['href']}/{asked}")
         assert (answer.status_code, "not what was stored" in answer.json()["reason"]) == (503, True)
     assert (await admin.get(f"{second['href']}/content?path=README")).content == b"second"
-    told = (await admin.get("/resource_events?action=filesystem_version.damaged")).json()["items"]
-    [damaged] = [one for one in (await admin.get(f"{second['href']}/versions")).json()["items"] if one["number"] == 1]
-    assert [event["resource_id"] for event in told] == [damaged["id"]], "once, however often it is asked for"
+    # Its entries are in the database.
+    assert (await admin.get(f"{second['href']}/entries?version=1")).status_code == 200
+    await told_once(admin, second)
+
+
+@pytest.mark.slow
+async def test_a_long_manifest_that_rotted_is_told_while_it_is_unpacked(
+    admin: Asker, work: Work, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one in several pieces, what comes first is sent before the whole is known to be wrong."""
+    monkeypatch.setattr(objects, "CHUNK", 1 << 12)
+    files = [make.file(f"{number}", b"%d" % number) for number in range(4000)]
+    filesystem = await made(admin, work, make.gz(make.tar(*files)))
+    path = await place_of(app, "manifest_key")
+    assert path.stat().st_size > 100_000
+    with path.open("r+b") as file:
+        file.write(b"\x1f\x8b\x08\x00" + bytes(6) + b"\xff" * 100)
+    answer = await admin.get(f"{filesystem['href']}/manifest", **{"Accept-Encoding": "identity"})
+    assert (answer.status_code, "not what was stored" in answer.json()["reason"]) == (503, True)
+    await told_once(admin, filesystem)

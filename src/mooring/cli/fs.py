@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal
+from uuid import uuid4
 
 import click
 import msgspec
@@ -205,7 +206,8 @@ def _keep(mooring: Mooring, held: Filesystem, archive: Path, version: str | None
     form: Literal["tar.gz", "zip"] = "zip" if archive.suffix == ".zip" else "tar.gz"
     if form == "tar.gz" and not archive.name.endswith((".tar.gz", ".tgz")):
         raise Unfit(f"{archive} ends neither with .tar.gz nor with .zip", hint="its end says which of the two it is")
-    draft = archive.with_name(f".{archive.name}.part")
+    # Of this command alone: another may fetch the same at the same time.
+    draft = archive.with_name(f".{uuid4().hex}.part")
     try:
         with draft.open("xb") as file, bar("receiving", None) as tell:
             for piece in mooring.filesystems.archive(held.id, form=form, version=version):
@@ -215,7 +217,8 @@ def _keep(mooring: Mooring, held: Filesystem, archive: Path, version: str | None
     except OSError as error:
         raise Unfit(f"cannot write {archive}: {error.strerror}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
     click.echo(f"{archive}: {size(archive.stat().st_size)}")
 
 

@@ -31,6 +31,7 @@ from mooring.audit import ledger
 from mooring.base.db import Database
 from mooring.base.errors import Unavailable
 from mooring.files.blobs.base import BlobStore
+from mooring.files.content import whole
 from mooring.files.entities import FilesystemVersion
 from mooring.files.errors import Damaged
 from mooring.files.kinds import FILESYSTEM_VERSION
@@ -66,7 +67,7 @@ class Cache:
     async def hold(self, version: FilesystemVersion, holder: str) -> Path:
         """The directory of a version, kept until `release`. Again for the same holder: the same.
 
-        Raises Damaged (what is cached or stored is not what it was), Missing, Unavailable (store away, disk full).
+        Raises Damaged (what is cached or stored is not what it was), Unavailable (store away, disk full).
         """
         digest = _digest(version)
         await asyncio.to_thread(self._refer, holder, digest)
@@ -145,11 +146,10 @@ class Cache:
             await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
 
     async def _fill(self, version: FilesystemVersion, fresh: Path) -> None:
-        listed = self.blobs.read(version.manifest_key)
         with (fresh / "manifest").open("xb") as file:
-            await _checked(listed, file, version.manifest_checksum, version.manifest_key)
+            await _written(whole(self.blobs, version.manifest_key, version.manifest_checksum), file)
         with self.workshop.scratch() as archive, _opened(fresh / "tree") as tree:
-            await _checked(self.blobs.read(version.s3_archive_key), archive, version.archive_checksum, version.id)
+            await _written(whole(self.blobs, version.s3_archive_key, version.archive_checksum), archive)
             found = await self.workshop.unpack(archive, tree)
         if f"sha256:{found}" != version.manifest_checksum:
             raise Damaged(f"the archive of {version.id} does not hold what its manifest says", id=version.id)
@@ -290,12 +290,7 @@ def _opened(path: Path, flags: int = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLO
         os.close(descriptor)
 
 
-async def _checked(chunks: AsyncIterator[bytes], file: IO[bytes], checksum: str, what: str) -> None:
-    """The bytes into a file. Raises Damaged when they have another checksum."""
-    digest = hashlib.sha256()
+async def _written(chunks: AsyncIterator[bytes], file: IO[bytes]) -> None:
     async for chunk in chunks:
-        await asyncio.to_thread(digest.update, chunk)
         await asyncio.to_thread(file.write, chunk)
     await asyncio.to_thread(file.flush)
-    if f"sha256:{digest.hexdigest()}" != checksum:
-        raise Damaged(f"{what} is not what was stored; restore it from a copy", what=what)

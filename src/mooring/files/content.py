@@ -5,12 +5,13 @@ by the checksum of the whole, whose last piece is held back until it is known to
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
 
-from mooring.base.errors import Unfit
+from mooring.base.errors import Missing, Unfit
 from mooring.files.archive.blocks import BLOCK, BlockTable, Part
 from mooring.files.blobs.base import BlobStore
 from mooring.files.entities import FilesystemVersion, Row
@@ -45,10 +46,11 @@ class Contents:
         return self._pieces(version, row.tar_offset + start, row.tar_offset + end)
 
     async def table(self, version: FilesystemVersion) -> BlockTable:
-        """The block table of a version's archive. Raises Damaged, Missing, Unavailable."""
+        """The block table of a version's archive. Raises Damaged, Unavailable."""
         known = self._tables.get(version.blocks_checksum)
         if known is None:
-            data = b"".join([chunk async for chunk in self.blobs.read(version.blocks_key)])
+            with _stored(version.blocks_key):
+                data = b"".join([chunk async for chunk in self.blobs.read(version.blocks_key)])
             known = BlockTable.checked(data, version.blocks_checksum.removeprefix("sha256:"))
             self._tables[version.blocks_checksum] = known
             if len(self._tables) > _TABLES:
@@ -68,7 +70,8 @@ class Contents:
             start = stop
 
     async def _opened(self, version: FilesystemVersion, table: BlockTable, part: Part) -> bytes:
-        data = await self.blobs.read_range(version.s3_archive_key, part.start, part.end)
+        with _stored(version.s3_archive_key):
+            data = await self.blobs.read_range(version.s3_archive_key, part.start, part.end)
         return await asyncio.to_thread(table.opened, part, data)
 
     async def tar(self, version: FilesystemVersion) -> AsyncIterator[bytes]:
@@ -79,20 +82,32 @@ class Contents:
 
     def archive(self, version: FilesystemVersion) -> AsyncIterator[bytes]:
         """The archive as it is stored."""
-        return self._whole(version.s3_archive_key, version.archive_checksum)
+        return whole(self.blobs, version.s3_archive_key, version.archive_checksum)
 
     def manifest(self, version: FilesystemVersion) -> AsyncIterator[bytes]:
         """The manifest as it is stored: JSON lines, compressed by gzip."""
-        return self._whole(version.manifest_key, version.manifest_checksum)
+        return whole(self.blobs, version.manifest_key, version.manifest_checksum)
 
-    async def _whole(self, key: str, checksum: str) -> AsyncIterator[bytes]:
-        digest, held = hashlib.sha256(), b""
-        async for chunk in self.blobs.read(key):
+
+async def whole(blobs: BlobStore, key: str, checksum: str) -> AsyncIterator[bytes]:
+    """What lies under a key that a version names; the last piece once all are right. Raises Damaged, Unavailable."""
+    digest, held = hashlib.sha256(), b""
+    with _stored(key):
+        async for chunk in blobs.read(key):
             if held:
                 yield held
             await asyncio.to_thread(digest.update, chunk)
             held = chunk
-        if f"sha256:{digest.hexdigest()}" != checksum:
-            raise Damaged(f"{key} is not what was stored; restore it from a copy", key=key)
-        if held:
-            yield held
+    if f"sha256:{digest.hexdigest()}" != checksum:
+        raise Damaged(f"{key} is not what was stored; restore it from a copy", key=key)
+    if held:
+        yield held
+
+
+@contextlib.contextmanager
+def _stored(key: str) -> Generator[None]:
+    """What is read in the block was stored there once: that it is gone, or too short, is damage."""
+    try:
+        yield
+    except (Missing, Unfit) as error:
+        raise Damaged(f"{key} is not what was stored ({error.reason}); restore it from a copy", key=key) from error

@@ -58,19 +58,24 @@ def _span(text: str | None, size: int) -> tuple[int, int] | None:
 
 async def _manifest(call: Call) -> Answer:
     version = await _version(call, call.asked(wire.VersionQuery).version)
-    stream = await _begun(call, version, call.app.contents.manifest(version))
+    stream = call.app.contents.manifest(version)
     headers = {"ETag": f'"{version.manifest_checksum}"', "Vary": "Accept-Encoding"}
     if "gzip" in (call.header("Accept-Encoding") or ""):
-        return Answer(stream=stream, media=_LINES, headers={**headers, "Content-Encoding": "gzip"})
-    return Answer(stream=_gunzipped(stream), media=_LINES, headers=headers)
+        headers["Content-Encoding"] = "gzip"
+    else:
+        stream = _gunzipped(stream, version.manifest_key)
+    return Answer(stream=await _begun(call, version, stream), media=_LINES, headers=headers)
 
 
-async def _gunzipped(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _gunzipped(stream: AsyncIterator[bytes], key: str) -> AsyncIterator[bytes]:
     gunzip = codec.decompressor(codec.GZIP)
     async for chunk in stream:
         data = chunk
         while True:
-            lines: bytes = gunzip.decompress(data, _MOST_LINES)
+            try:
+                lines: bytes = gunzip.decompress(data, _MOST_LINES)
+            except codec.failure() as error:
+                raise Damaged(f"{key} is not what was stored; restore it from a copy", key=key) from error
             if lines:
                 yield lines
             data = gunzip.unconsumed_tail

@@ -1,5 +1,6 @@
 """`moor fs`, as a person at a terminal has it."""
 
+import asyncio
 import io
 import os
 import tarfile
@@ -209,6 +210,18 @@ async def test_it_is_taken_out_as_an_archive(moor: Moor, tree: Path, tmp_path: P
         assert opened.read("README.md") == b"# read me\n"
     wrong = await moor("fs", "pull", "f", "--archive", str(tmp_path / "f.rar"))
     assert (wrong.status, ".zip" in wrong.err) == (2, True)
+    nowhere = await moor("fs", "pull", "f", "--archive", str(tmp_path / "f.zip" / "f.zip"))
+    assert (nowhere.status, "cannot write" in nowhere.err) == (2, True)
+
+
+@pytest.mark.slow
+async def test_two_that_take_out_the_same_archive_do_not_meet(moor: Moor, tree: Path, tmp_path: Path) -> None:
+    await moor("fs", "push", str(tree), "f")
+    both = [moor("fs", "pull", "f", "--archive", str(tmp_path / "f.tar.gz")) for _ in range(2)]
+    assert [done.status for done in await asyncio.gather(*both)] == [0, 0]
+    with tarfile.open(tmp_path / "f.tar.gz") as opened:
+        assert opened.getnames() == sorted(TREE)
+    assert [name for name in names(tmp_path) if name.startswith((".", "f"))] == ["f.tar.gz"]
 
 
 @pytest.mark.slow
