@@ -40,6 +40,7 @@ class Issuer:
     url: str = ""
     keys: list[dict[str, Any]] = field(default_factory=lambda: [public(RSA, "one"), public(EC, "two")])
     claims_to_be: str | None = None
+    keys_at: str | None = None
     away: bool = False
     asked: int = 0
 
@@ -68,7 +69,7 @@ class Issuer:
 
     def _document(self, path: str) -> dict[str, Any]:
         if path.endswith("openid-configuration"):
-            return {"issuer": self.claims_to_be or self.url, "jwks_uri": f"{self.url}/keys"}
+            return {"issuer": self.claims_to_be or self.url, "jwks_uri": self.keys_at or f"{self.url}/keys"}
         return {"keys": self.keys}
 
 

@@ -218,6 +218,14 @@ async def test_an_issuer_that_speaks_for_another_is_not_believed(house: House) -
     assert (await house.come(house.token())).status_code == 503
 
 
+@pytest.mark.parametrize("address", ["https://[x", "https://x:y", "keys", "http://other.example.org/keys"])
+async def test_an_issuer_whose_keys_have_no_address_is_away(house: House, address: str) -> None:
+    house.issuer.keys_at = address
+    for _ in range(2):
+        assert (await house.come(house.token())).status_code == 503
+    assert house.issuer.asked == 1
+
+
 @pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits")
 async def test_keys_that_must_not_be_used_are_passed_over(house: House) -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - what is to be refused
@@ -236,7 +244,7 @@ async def test_mooring_s_own_tokens_go_on_beside_it(house: House) -> None:
     assert (await house.admin.get("/whoami")).status_code == 200
 
 
-@pytest.mark.parametrize("issuer", ["http://issuer.example.org", "issuer", "ftp://x", "https://x/?a=b"])
+@pytest.mark.parametrize("issuer", ["http://issuer.example.org", "issuer", "ftp://x", "https://x/?a=b", "https://[x", "https://x:y"])
 def test_an_issuer_that_is_not_https_is_refused(issuer: str) -> None:
     with pytest.raises(Unfit, match="MOORING_OIDC_ISSUER"):
         SignOn(Trust(issuer=issuer, audience="a", username_claim="sub"))

@@ -39,8 +39,7 @@ class SignOn:
     """One issuer. Raises Unfit when it cannot be meant: not https (but on this machine), no audience."""
 
     def __init__(self, trust: Trust) -> None:
-        parts = urlsplit(trust.issuer)
-        if not _safe(trust.issuer) or parts.query or parts.fragment:
+        if not _safe(trust.issuer) or urlsplit(trust.issuer).query or urlsplit(trust.issuer).fragment:
             raise Unfit(f"MOORING_OIDC_ISSUER={trust.issuer!r} is not an https:// address")
         if not trust.audience:
             raise Unfit("MOORING_OIDC_AUDIENCE is not set; without it the tokens for any application would be taken")
@@ -122,6 +121,10 @@ def _named(kept: _Keys, name: str | None) -> jwt.PyJWK | None:
 
 def _safe(url: str) -> bool:
     """Whether it is https, or plain http that does not leave this machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        return False
     local = parts.hostname in ("127.0.0.1", "::1", "localhost")
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))
