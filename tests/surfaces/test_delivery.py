@@ -21,6 +21,7 @@ from mooring.compute.phases import Run, RunPhase
 from mooring.http.runner_link import link_application
 from surfaces.machines import Machine, events, machine
 from surfaces.people import Asker, join
+from surfaces.test_pausing_by_rest import run_of, running
 from vaults.loopback import Trouble, WorkOS
 
 CANARY = "s3cr3t-canary-7f1c"
@@ -52,7 +53,7 @@ class Anywhere:
 
 @pytest.fixture
 async def link(app: App) -> AsyncGenerator[httpx.AsyncClient]:
-    drivers: Any = {"anywhere": Anywhere()}
+    drivers: Any = dict.fromkeys(("anywhere", "local"), Anywhere())
     asgi: Any = link_application(replace(app, drivers=drivers))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=asgi), base_url="http://link/link/v1") as client:
         yield client
@@ -249,6 +250,26 @@ async def stepped(app: App, run: Run) -> tuple[str, str | None, list[str]]:
             await applied.write(tx)
             now = await runs.RUNS.read(tx, SYSTEM, run.id)
     return now.phase, now.reason, anywhere.asked
+
+
+async def test_what_a_run_sends_is_not_taken_once_it_is_over(admin: Asker, app: App, link: httpx.AsyncClient) -> None:
+    for method, path, body in (
+        ("POST", "/events", b'{"events": [{"seq": 1, "at": 1.0, "type": "log", "data": {"text": "late"}}]}'),
+        ("PUT", "/artifacts/late", b"late"),
+        ("POST", "/exit", b'{"outcome": "succeeded"}'),
+    ):
+        run = await run_of(admin, await running(admin, name=path))
+
+        async def content(run: Run = run, body: bytes = body) -> AsyncGenerator[bytes]:
+            yield body[:2]
+            async with app.database.transaction() as tx:
+                await runs.go(tx, run.id, RunPhase.FAILED)
+            yield body[2:]
+
+        bearer = {"Authorization": f"Bearer {token.make(app.link_key, run.id)}"}
+        answer = await link.request(method, path, content=content(), headers=bearer)
+        assert (answer.status_code, "over" in answer.json()["reason"]) == (401, True), path
+        assert await refusals(admin, run) == ["its token was used after its end"]
 
 
 async def test_the_usage_of_a_secret_names_groups_exposures_and_the_runs_that_hold_it(

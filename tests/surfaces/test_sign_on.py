@@ -244,7 +244,9 @@ async def test_mooring_s_own_tokens_go_on_beside_it(house: House) -> None:
     assert (await house.admin.get("/whoami")).status_code == 200
 
 
-@pytest.mark.parametrize("issuer", ["http://issuer.example.org", "issuer", "ftp://x", "https://x/?a=b", "https://[x", "https://x:y"])
+@pytest.mark.parametrize(
+    "issuer", ["http://issuer.example.org", "issuer", "ftp://x", "https://x/?a=b", "https://[x", "https://x:y"]
+)
 def test_an_issuer_that_is_not_https_is_refused(issuer: str) -> None:
     with pytest.raises(Unfit, match="MOORING_OIDC_ISSUER"):
         SignOn(Trust(issuer=issuer, audience="a", username_claim="sub"))

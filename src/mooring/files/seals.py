@@ -51,7 +51,9 @@ class KeptSeals:
             raise Unavailable(f"{self.head} is not what Mooring wrote there; restore it from a backup") from error
 
     async def kept(self) -> list[int]:
-        return [int(blob.key.rpartition("/")[2]) async for blob in self.blobs.list(_SEALS)]
+        names = [blob.key.rpartition("/")[2] async for blob in self.blobs.list(_SEALS)]
+        # Whatever else somebody put there is no seal.
+        return [int(name) for name in names if len(name) == _DIGITS and name.isdecimal()]
 
     async def read(self, last: int) -> Seal | None:
         held = bytearray()

@@ -156,8 +156,10 @@ async def run_input(request: LinkRequest, number: FromPath[int]) -> File:
 @post("/link/v1/events", status_code=200)
 async def events(request: LinkRequest) -> dict[str, int]:
     """Keep what the runner says."""
+    body = await _bounded(request, _EVENTS_BYTES)
+    # Asked after all of it came: by then the run may be over.
     run = await _run(request)
-    said = _decoded(await _bounded(request, _EVENTS_BYTES), _Events).events
+    said = _decoded(body, _Events).events
     if len(said) > _MOST_EVENTS:
         raise Unfit(f"events: {len(said)} at once, at most {_MOST_EVENTS}")
     database = _app(request).database
@@ -214,6 +216,8 @@ async def put_artifact(request: LinkRequest, name: FromPath[str]) -> None:
             # Said after all was read: a runner that is still sending would not hear it.
             raise HTTPException(status_code=413, detail=f"{room} bytes are left of what all artifacts may come to")
         file.seek(0)
+        # The file may have come slowly, and the run be over by now.
+        await _run(request)
         await app.blobs.put_file(artifacts.blob_key(digest.hexdigest()), file)
     async with app.database.transaction() as tx:
         await artifacts.keep(tx, run.session_id, name, size=size, sha256=digest.hexdigest())
@@ -222,8 +226,9 @@ async def put_artifact(request: LinkRequest, name: FromPath[str]) -> None:
 @post("/link/v1/exit", status_code=204)
 async def exit_report(request: LinkRequest) -> None:
     """Keep how the run ended, by the runner's own account."""
+    body = await _bounded(request, _REPORT_BYTES)
     run = await _run(request)
-    report = _decoded(await _bounded(request, _REPORT_BYTES), Report)
+    report = _decoded(body, Report)
     async with _app(request).database.transaction() as tx:
         await runs.reported(tx, run.id, report)
 
