@@ -160,10 +160,11 @@ def test_a_follower_outlives_a_kill_of_the_control_plane(new_plane: Callable[...
 def test_an_interrupt_leaves_the_session_going_and_says_how_to_come_back(plane: Plane) -> None:
     # It goes on for longer than the test: however late the cancel comes, there is something to cancel.
     moor(plane, "apply", "-f", "-", given=COUNT.replace("sleep 0.1", "sleep 3600"))
+    # Who runs the tests in the background has them ignore the interrupt, and so does all they start.
+    heeding = ["env", "--default-signal=INT", *command("run", "counting", "--follow")]
     following = subprocess.Popen(
-        command("run", "counting", "--follow"), env=plane.environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        heeding, env=plane.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert following.stdout is not None
     said = ""
     while "begun\n" not in said:
