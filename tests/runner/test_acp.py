@@ -274,6 +274,28 @@ def test_a_secret_in_an_agents_words_is_masked_across_chunks(berth: Berth, speak
     assert "made-up-value" not in json.dumps(berth.plane.exit)
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["piece by piece", "each time all of it"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_secret_in_a_tools_output_is_masked_across_updates(
+    berth: Berth, speak: Callable[..., int], *, whole: bool, ended: bool
+) -> None:
+    berth.plane.secrets = {"KEY": b"made-up-value"}
+    said, updates = "made-up-value, then made-up", [{"sessionUpdate": "tool_call", "toolCallId": "a", "title": "t"}]
+    for end in range(1, len(said) + 1):
+        update: dict[str, Any] = {"sessionUpdate": "tool_call_update", "toolCallId": "a"}
+        if whole:
+            update["content"] = [{"type": "content", "content": {"type": "text", "text": said[:end]}}]
+        else:
+            update["_meta"] = {"terminal_output_delta": {"data": said[end - 1]}}
+        updates.append(update)
+    if ended:
+        updates.append({"sessionUpdate": "tool_call_update", "toolCallId": "a", "status": "completed"})
+    assert speak("\n".join(f"update {json.dumps(one)}" for one in updates)) == 0
+    outputs = [one["output"] for one in berth.plane.of("tool") if "output" in one]
+    assert outputs[-1] == "***KEY***, then made-up", "what is no value after all is told at the end"
+    assert {one for one in outputs if one.startswith("m")} == set()
+
+
 def test_a_secret_made_of_digits_is_masked_as_a_number_and_what_the_runner_counts_stays(
     berth: Berth, speak: Callable[..., int]
 ) -> None:

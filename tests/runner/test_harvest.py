@@ -218,6 +218,26 @@ def test_a_secret_in_the_patch_withholds_the_commits_that_made_it(berth: Berth) 
     assert berth.plane.exit["commits"][0]["title"] == "no word of it"
 
 
+@pytest.mark.parametrize("before", [190, 1990])
+def test_no_value_is_cut_in_two_where_a_title_is_shortened(berth: Berth, before: int) -> None:
+    checked_out(berth)
+    berth.plane.secrets = {"KEY": b"made-up-secret/value"}
+    berth.tasks({"prompt": f'echo 1 >> README.md; git commit -qam "$(printf %{before}s | tr " " x)$KEY-end"'})
+    assert berth.lead() == 0
+    assert berth.plane.exit is not None
+    [commit] = berth.plane.exit["commits"]
+    assert commit["title"] == ("x" * before + "***KEY***-end")[:200]
+
+
+def test_of_a_title_of_characters_without_width_no_more_is_told(berth: Berth) -> None:
+    checked_out(berth)
+    berth.plane.secrets = {"KEY": b"made-up-secret/value"}
+    berth.tasks({"prompt": "echo 1 >> README.md; git commit -qam \"a$(printf '%9999s' | sed 's/ /\u200b/g')\""})
+    assert berth.lead() == 0
+    assert berth.plane.exit is not None
+    assert berth.plane.exit["commits"][0]["title"] == "a" + "\u200b" * 199
+
+
 def test_a_file_named_after_a_secret_is_not_taken(berth: Berth) -> None:
     berth.plane.secrets = {"KEY": b"made-up-value"}
     berth.tasks({"prompt": 'cd "$MOORING_OUTPUTS"; mkdir "d-$KEY"; echo 1 > "d-$KEY/f"; echo 2 > fine'})

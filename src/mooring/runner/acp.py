@@ -116,6 +116,7 @@ class Conversation:
             raise
         finally:
             self._hush()
+            self._tools.settle()
             self._run.last_message = self._said or self._run.last_message
         failure = self._failure(answer)
         if failure:

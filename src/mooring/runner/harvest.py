@@ -7,7 +7,8 @@ import time
 
 from .files import pieces, walk
 from .link import Answered, Away, insist
-from .taken import Taken
+from .mask import storable
+from .taken import LONGEST_TITLE, Taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _PLAIN = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"%?#")
 # What was not taken is named so often; beyond that it is counted.
 _MOST_NOTES = 100
+_SHOWN_TITLE = 200
 
 
 class Harvest:
@@ -65,7 +67,15 @@ class Harvest:
             self._send(f"commits{suffix}.bundle", bundle, lambda: found[0] or self._secret_in_commits(taken))
             os.close(bundle)
         if not suffix:
-            self.patch, self.commits = taken.counts(), taken.commits()
+            self.patch, self.commits = taken.counts(), [self._shown(*commit) for commit in taken.commits()]
+
+    def _shown(self, commit: str, title: str) -> dict[str, str]:
+        """A commit as it is reported: its title masked, then shortened."""
+        mask = self._transcript.mask
+        if len(title) >= LONGEST_TITLE:
+            # git cut it: its end may be the beginning of a value.
+            title = mask.split(storable(title.removesuffix("..")[:LONGEST_TITLE]))[0]
+        return {"id": commit, "title": mask.cut(title, _SHOWN_TITLE)}
 
     def _secret_in_commits(self, taken: Taken) -> str | None:
         finder = self._transcript.mask.finder()

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     Note = Callable[[str], None]
 
 _MOST_COMMITS = 1000
-# git counts columns, and there are characters that take none.
-_LONGEST_TITLE = 200
+LONGEST_TITLE = 2000
 _MOST_HEADS = 100
 _MOST_FILES = 200_000
 _QUICK_SECONDS = 5.0
@@ -226,16 +225,16 @@ class Taken:
     def _new(self) -> list[str]:
         return [*self._heads, f"^{self._base}"]
 
-    def commits(self) -> list[dict[str, str]]:
-        """The new commits, newest first, at most 1,000, with at most 200 characters of their titles."""
+    def commits(self) -> list[tuple[str, str]]:
+        """The new commits, newest first, at most 1,000: their ids and titles. Git cuts a title at 2,000 columns."""
         if not self._heads:
             return []
-        form = f"--format=%H %<({_LONGEST_TITLE},trunc)%s"
+        form = f"--format=%H %<({LONGEST_TITLE},trunc)%s"
         said = self._records(
             "log", "-z", f"--max-count={_MOST_COMMITS}", "--no-show-signature", form, *self._new(), "--"
         )
         lines = [one.decode("utf-8", "replace") for one in said]
-        return [{"id": line[:40], "title": line[41:].rstrip()[:_LONGEST_TITLE]} for line in lines]
+        return [(line[:40], line[41:].rstrip()) for line in lines]
 
     def bundle(self) -> int | None:
         """The new commits, each head under the name `refs/heads/<n>`, the one checked out as 0; None without any."""
