@@ -43,6 +43,24 @@ def test_a_terminal_without_unicode_gets_signs_it_can_show() -> None:
     assert text.isascii()
 
 
+def test_what_is_kept_back_and_what_went_wrong_at_the_end_is_said_though_all_was_done() -> None:
+    said = [
+        ("artifact", {"name": "changes.patch", "size": 3, "withheld": "it holds the value of KEY"}),
+        ("error", {"reason": "no version was made: it holds the value of KEY"}),
+        ("session.phase", {"phase": "completed"}),
+    ]
+    at = events("demo")[0].at
+    story = Story([], width=80, marks=ASCII)
+    text = told(
+        story, [SessionEvent(number=number, at=at, type=word, data=data) for number, (word, data) in enumerate(said)]
+    )
+    assert text.splitlines() == [
+        "  x changes.patch is kept back: it holds the value of KEY",
+        "  x no version was made: it holds the value of KEY",
+    ]
+    assert (story.outcome, story.reason) == ("completed", None)
+
+
 def test_the_outcome_has_the_reason_and_it_was_not_told_before() -> None:
     story = Story(["look around", "never"], width=80, marks=Marks())
     text = told(story, events("hostile"))

@@ -142,3 +142,18 @@ async def test_a_value_that_surely_did_not_come_is_not_waited_for(
         await sweep(both)
         assert await noted(both) == []
     assert (await admin.ask("POST", f"/secrets/{secret['id']}/move", {"vault": "workos"})).status_code == 200
+
+
+async def test_a_move_after_one_that_did_not_end_for_sure_says_what_it_waits_for(
+    admin: Asker, both: App, workos_server: WorkOS
+) -> None:
+    secret = await admin.made("/secrets", {"name": "token", "value": "one"})
+    workos_server.troubles = [Trouble(status=500)] * 4
+    assert (await admin.ask("POST", f"/secrets/{secret['id']}/move", {"vault": "workos"})).status_code == 503
+    workos_server.troubles = []
+    answer = await admin.ask("POST", f"/secrets/{secret['id']}/move", {"vault": "workos"})
+    assert (answer.status_code, "within 10 minutes" in answer.json()["reason"]) == (409, True)
+    async with both.database.transaction() as tx:
+        await store.hurry(tx, "workos", secret["id"])
+    await sweep(both)
+    assert (await admin.ask("POST", f"/secrets/{secret['id']}/move", {"vault": "workos"})).status_code == 200

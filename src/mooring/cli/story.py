@@ -170,10 +170,11 @@ class Story:
     def _phases(self, data: Mapping[str, Any]) -> Iterator[Text]:
         phase: str = line(str(data.get("phase", "")))
         if phase in ENDED:
-            reason = data.get("reason")
             self.outcome = phase
-            self.reason = plain(str(reason)) if reason else self._error
-            self._error = None
+            reason = plain(str(data.get("reason") or "")) or (self._error if phase != "completed" else None)
+            if self._error and self._error not in (reason or ""):
+                yield from self._error_was_not_last()
+            self.reason, self._error = reason, None
             return
         # The control plane and the runner both say where they are; what was passed is not said again.
         again = self._phase == "paused"
@@ -270,9 +271,11 @@ class Story:
         self._error = None
 
     def _artifact(self, data: Mapping[str, Any]) -> Iterator[Text]:
-        # Listed at the end, with what became of them.
-        self.now = f"taking {line(str(data.get('name', '')))}"
-        yield from ()
+        # Those that were taken are listed at the end.
+        name = line(str(data.get("name", "")))
+        self.now = f"taking {name}"
+        if data.get("withheld"):
+            yield self._line((f"  {self._marks.bad} {name} is kept back: {line(str(data['withheld']))}", "yellow"))
 
 
 def _count(data: Mapping[str, Any], name: str, usual: int) -> int:

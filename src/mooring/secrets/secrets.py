@@ -28,9 +28,13 @@ async def reserve(tx: Tx, actor: Actor, vault: str, secret_id: str) -> None:
 
 
 async def expect(tx: Tx, vault: str, secret_id: str) -> None:
-    """Note that a value comes into the vault, to be removed unless a row names it. Raises Unavailable."""
+    """Note that a value comes into the vault, to be removed unless a row names it. Raises Clash."""
     if not await store.note(tx, vault, secret_id, seconds=_STORING_SECONDS):
-        raise Unavailable(f"an older value of this secret may still be in the vault {vault}, to be removed; try again")
+        raise Clash(
+            f"the vault {vault} left it open whether it took this secret before; what came of that is looked for and "
+            f"removed within {_STORING_SECONDS / 60:g} minutes: move the secret then",
+            vault=vault,
+        )
 
 
 async def create(tx: Tx, actor: Actor, kept: Kept, values: Mapping[str, object]) -> Secret:
