@@ -186,8 +186,39 @@ async def test_what_was_altered_under_removed_seals_is_not_sealed_anew(record: R
     await elsewhere.step()
     with pytest.raises(Clash, match=missing):
         await record.sealer.step()
+    assert await record.found() == (4, "the event is not the one that was sealed")
+
+
+async def test_a_seal_kept_outside_that_others_took_the_place_of_is_named(record: Record, tmp_path: Path) -> None:
+    for _ in range(2):
+        await record.grow(2)
+    await record.meddle("DELETE FROM event_seals WHERE last = 4")
+    elsewhere = replace(record.sealer, outside=replace(record.outside, head=tmp_path / "elsewhere" / "head.json"))
+    await record.grow(1, seal=False)
+    await elsewhere.step()
     says = "the seal over the numbers 3 to 4 is kept outside; in the database others are in its place"
     assert await record.found() == (3, says)
+
+
+@pytest.mark.parametrize("removed", ["last = 6", "last = 4", "last >= 4", "true"])
+@pytest.mark.parametrize(
+    ("meddled", "says"),
+    [
+        ("UPDATE resource_events SET reason = 'x'", "the event is not the one that was sealed"),
+        ("DELETE FROM resource_events", "the event was removed"),
+    ],
+)
+async def test_what_was_altered_under_removed_seals_is_named(
+    record: Record, removed: LiteralString, meddled: LiteralString, says: str
+) -> None:
+    for _ in range(3):
+        await record.grow(2)
+    # Under the newest seal, which is removed, or is not.
+    await record.meddle(
+        f"{meddled} WHERE seq = (SELECT seq FROM event_numbers WHERE number = 6)",
+        f"DELETE FROM event_seals WHERE {removed}",
+    )
+    assert await record.found() == (6, says)
 
 
 async def test_a_seal_of_our_key_that_is_not_the_one_outside_names_what_was_altered(record: Record) -> None:

@@ -68,6 +68,11 @@ class Sealer:
         seal = self.key.seal(before, events, self.clock.now())
         kept = await copy(seal, self.key, self.outside)
         if kept is not None and kept.root != seal.root:
+            async with self.database.reading() as tx:
+                now = await newest(tx)
+            if now != before:
+                # Another process sealed while we looked.
+                return True
             raise Clash(_MISSING.format(kept.last))
         try:
             async with self.database.transaction() as tx:

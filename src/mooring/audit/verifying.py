@@ -26,24 +26,27 @@ async def verify(database: Database, key: SealKey, outside: Outside, shelf: Shel
     Raises Unavailable: something could not be looked at, so there is no verdict.
     """
     events = _Events(database, shelf)
-    before: Seal | None = None
+    before, finding = None, None
     # Asked first: what is sealed meanwhile must not look as if it had been removed.
     newest_outside, unmet = await outside.newest(), set(await outside.kept())
     while True:
         async with database.reading() as tx:
             seal = await sealing.following(tx, before.last if before else 0)
-        if seal is None:
+        finding = None if seal is None else await _look_at(before, seal, events, key, outside)
+        if seal is None or finding is not None:
             break
-        finding = await _look_at(before, seal, events, key, outside)
-        if finding is not None:
-            return Verdict(sealed_to=before.last if before else 0, numbered_to=seal.last, finding=finding)
         before = seal
         unmet.discard(seal.last)
     sealed_to = before.last if before else 0
-    removed = await _removed(unmet, key, outside)
     async with database.reading() as tx:
         numbered_to = await _numbered_to(tx)
-        finding = _missed(sealed_to, newest_outside, removed) or await _look_beyond(tx, sealed_to, numbered_to)
+    if finding is None or finding.event_id is None:
+        # What was altered shows against the seals that are kept outside, also where the database's were removed.
+        kept = await _kept(unmet, key, outside)
+        finding = await _under(kept, numbered_to, events) or finding or _missed(sealed_to, newest_outside, kept)
+    if finding is None:
+        async with database.reading() as tx:
+            finding = await _look_beyond(tx, sealed_to, numbered_to)
     return Verdict(sealed_to=sealed_to, numbered_to=numbered_to, finding=finding)
 
 
@@ -111,10 +114,19 @@ class _Events:
         return self._open[1]
 
 
-async def _removed(unmet: Collection[int], key: SealKey, outside: Outside) -> list[Seal]:
-    """The seals of our key that are kept outside, among those the database does not have, in order."""
+async def _kept(unmet: Collection[int], key: SealKey, outside: Outside) -> list[Seal]:
+    """The seals of our key that are kept outside, among those that were not met in the database, in order."""
     kept = [await outside.read(last) for last in sorted(unmet)]
     return [seal for seal in kept if seal is not None and seal.says is None and seal.key == key.public]
+
+
+async def _under(kept: Sequence[Seal], numbered_to: int, events: _Events) -> Finding | None:
+    """The first event that is not the one that was sealed, as far as these seals and the record both go."""
+    for seal in kept:
+        finding = await events.compared(seal) if seal.last <= numbered_to else None
+        if finding is not None:
+            return finding
+    return None
 
 
 def _missed(sealed_to: int, newest_outside: int, removed: Sequence[Seal]) -> Finding | None:
