@@ -4,8 +4,11 @@ import contextlib
 import hashlib
 import os
 import random
+import signal
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -98,6 +101,18 @@ def extract_killed(plane: Plane, after: float) -> None:
     plane.cleared()
 
 
+def workers(plane: Plane) -> list[int]:
+    """The processes at work on archives."""
+    assert plane.process is not None
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            ours = f"PPid:\t{plane.process.pid}\n" in (process / "status").read_text()
+            if ours and b"mooring.files.archive.worker" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
 def capture_killed(plane: Plane, after: float) -> None:
     upload(plane)
     filesystem = ready(plane, plane.call("POST", "/filesystems", {"name": f"c{after}", "source": SOURCE})["id"])
@@ -135,3 +150,24 @@ def test_what_was_killed_goes_on_and_leaves_nothing_half(lasting: Plane, kill: C
 def test_fifty_times(new_plane: Callable[..., Plane], kill: Callable[[Plane, float], None], number: int) -> None:
     del number
     kill(new_plane(throw_away="no"), round(SEED.uniform(0.0, 2.0), 3))
+
+
+def test_a_capture_whose_worker_is_killed_is_made_again(plane: Plane) -> None:
+    upload(plane)
+    filesystem = ready(plane, plane.call("POST", "/filesystems", {"name": "w", "source": SOURCE})["id"])
+    machine = instance(plane, filesystem)
+    script = "cp -r /workspace/d0 /workspace/copy; echo all written"
+    session = plane.start(script, compute_instance_id=machine["id"], capture=True)
+    plane.until(session, "all written")
+    deadline = time.monotonic() + 30
+    while not (found := workers(plane)):
+        assert time.monotonic() < deadline
+        plane.call("GET", "/runs?size=1")
+    os.kill(found[0], signal.SIGKILL)
+    over = plane.wait(session)
+    assert over["phase"] == "completed"
+    made, _ = plane.call("GET", f"/filesystems/{filesystem['id']}/versions")["items"]
+    assert (over["output_filesystem_version_id"], made["entry_count"]) == (made["id"], ENTRIES + 16)
+    assert "ended with -9" in plane.log()
+    nothing_strays(plane)
+    plane.cleared()

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,26 @@ async def test_an_upload_whose_bytes_were_removed_while_it_came_is_to_be_sent_ag
         with pytest.raises(Unavailable, match="send it again"):
             await filesystems.uploaded(tx, key, len(CONTENTS[0]))
     assert (await admin.get(f"/uploads/{checksum(CONTENTS[0])}")).status_code == 404
+
+
+async def test_bytes_that_came_too_late_do_not_stay_for_ever(app: App, admin: Asker) -> None:
+    data, work = CONTENTS[0], Work(app=app)
+    key: list[str] = []
+
+    async def slowly() -> AsyncGenerator[bytes]:
+        yield data[:10]
+        # Somebody sends the same faster, and what is made of it lets its upload go.
+        filesystem = await made(admin, work, data)
+        key.append(filesystems.upload_key(filesystem["created_by_user_id"], checksum(data)))
+        assert await work.sweep() == 1
+        yield data[10:]
+
+    with pytest.raises(Unavailable, match="send it again"):
+        await app.depot.receive(filesystems.upload_key(admin.id, checksum(data)), checksum(data), slowly())
+    assert key == [filesystems.upload_key(admin.id, checksum(data))]
+    assert [blob.key async for blob in app.blobs.list("uploads")] == key
+    assert await work.sweep() == 1
+    assert [blob.key async for blob in app.blobs.list("uploads")] == []
 
 
 @pytest.mark.parametrize("times", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])

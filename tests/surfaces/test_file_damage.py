@@ -113,3 +113,17 @@ async def test_a_long_manifest_that_rotted_is_told_while_it_is_unpacked(
     answer = await admin.get(f"{filesystem['href']}/manifest", **{"Accept-Encoding": "identity"})
     assert (answer.status_code, "not what was stored" in answer.json()["reason"]) == (503, True)
     await told_once(admin, filesystem)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rot", ROTTEN.values(), ids=ROTTEN.keys())
+@pytest.mark.parametrize("part", ASKED)
+async def test_the_same_content_again_puts_right_what_rotted(
+    admin: Asker, work: Work, app: App, part: str, rot: Callable[[Path], object]
+) -> None:
+    first = await made(admin, work, TREE)
+    rot(await place_of(app, part))
+    again = await made(admin, work, TREE, name="again")
+    for filesystem in (first, again):
+        assert (await admin.get(f"{filesystem['href']}/archive?format=zip")).status_code == 200
+        assert (await admin.get(f"{filesystem['href']}/content?path={DEEP}")).content == BIG

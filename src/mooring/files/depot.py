@@ -63,12 +63,18 @@ class Depot:
             if found != checksum:
                 raise Unfit(f"the bytes have the checksum {found}, not {checksum}; send them again", found=found)
             await self._put(key, checksum, file)
-        async with self.database.transaction() as tx:
-            await filesystems.uploaded(tx, key, size)
+        try:
+            async with self.database.transaction() as tx:
+                await filesystems.uploaded(tx, key, size)
+        except Unavailable:
+            # What was stored all the same must not stay for ever.
+            async with self.database.transaction() as tx:
+                await noted.note(tx, key, seconds=0)
+            raise
         return size
 
     async def _put(self, key: str, checksum: str, file: IO[bytes]) -> None:
-        """Keep an upload, also where one of the same name rotted."""
+        """Keep these bytes, also where what lies there rotted."""
         with contextlib.suppress(Clash):
             if await self.blobs.put_file(key, file) or await self._read(key) == checksum:
                 return
@@ -157,17 +163,17 @@ class Depot:
         listed, _ = await _measured(made.manifest, packed.manifest_sha256)
         table, _ = await _measured(made.blocks, packed.blocks_sha256)
         keys = {
-            f"filesystems/{archive}.tar.gz": made.archive,
-            f"filesystems/{archive}.blocks": made.blocks,
-            f"filesystems/{listed}.manifest": made.manifest,
+            f"filesystems/{archive}.tar.gz": (archive, made.archive),
+            f"filesystems/{archive}.blocks": (table, made.blocks),
+            f"filesystems/{listed}.manifest": (listed, made.manifest),
         }
         async with self.database.transaction() as tx:
             # In the order in which all who hold several of them take them.
             for key in sorted(keys):
                 if not await noted.note(tx, key, seconds=_STORING_SECONDS):
                     raise Unavailable("the same bytes are just being removed from the store; they will be stored again")
-        for key, file in keys.items():
-            await self.blobs.put_file(key, file)
+        for key, (digest, file) in keys.items():
+            await self._put(key, f"sha256:{digest}", file)
         version_id = new_id("fsv")
         await self._rows(version_id, made.manifest)
         archive_key, blocks_key, manifest_key = keys

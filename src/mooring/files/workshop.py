@@ -159,12 +159,15 @@ class Workshop:
 
     async def _done(self, job: Job, files: Sequence[int], progress: Callable[[int], None]) -> Said:
         """What the worker came to. Raises Refused, Crashed, Damaged, Unavailable."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-s", "-m", "mooring.files.archive.worker",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            pass_fds=tuple(files), start_new_session=True, limit=_MOST_LINE, cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(_SOURCE)},
-        )  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-s", "-m", "mooring.files.archive.worker",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                pass_fds=tuple(files), start_new_session=True, limit=_MOST_LINE, cwd="/",
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(_SOURCE)},
+            )  # fmt: skip
+        except OSError as error:
+            raise Unavailable(f"no worker on archives can be started now: {error.strerror}") from error
         try:
             async with asyncio.timeout(self.seconds):
                 return await self._talk(process, job, progress)
@@ -242,6 +245,8 @@ def _checked(said: Said) -> Said:
             raise Unavailable("the disk is full while working on an archive; free some space and try again")
         case Broke(errno=errno.EFBIG):
             raise Refused(Rule.TOTAL, "it comes to more than an import may write")
+        case Broke(reason=reason, errno=int()):
+            raise Unavailable(f"an archive could not be worked on now: {reason}")
         case Broke(reason=reason):
             raise Damaged(f"an archive could not be worked on: {reason}")
         case _:

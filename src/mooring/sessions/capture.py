@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from mooring.base.db import Database, Tx
-from mooring.base.errors import MooringError, Unfit
+from mooring.base.errors import MooringError, Unavailable, Unfit
 from mooring.compute import runs
 from mooring.compute.drivers.base import Changes, Driver
 from mooring.compute.live import Delivery
@@ -18,8 +18,10 @@ from mooring.files.archive.jobs import Pattern
 from mooring.files.cache import Cache
 from mooring.files.depot import Depot
 from mooring.files.entities import FilesystemVersion
+from mooring.files.errors import Crashed, Damaged
 from mooring.files.filesystems import Stored
 from mooring.files.workshop import Layers
+from mooring.secrets.errors import VaultBroken, VaultRefuses
 from mooring.sessions import transcript
 from mooring.sessions.entities import Session
 from mooring.sessions.plan import WORKSPACE, AskedFilesystem
@@ -46,14 +48,17 @@ class Capture:
     depot: Depot
     delivery: Delivery
 
-    async def take(self, run: Run, asked: AskedFilesystem, made: str | None) -> Captured:
+    async def take(self, run: Run, asked: AskedFilesystem, made: str | None, *, patient: bool) -> Captured:
         """What the run, whose processes are over, left of its filesystem. May be repeated.
 
-        `made` is the version that the session made of it when it was paused.
+        `made` is the version that the session made of it when it was paused. While `patient`, what may pass is raised:
+        Unavailable, Crashed, OSError.
         """
         try:
             return await self._take(run, asked, made or asked.version_id)
         except (MooringError, OSError) as error:
+            if patient and _passes(error):
+                raise
             reason = error.reason if isinstance(error, MooringError) else str(error)
             log.warning("not captured", run=run.id, reason=reason)
             return Captured(reason=f"what the session changed in its filesystem was not kept: {reason}")
@@ -78,6 +83,12 @@ class Capture:
                 return Captured(parent=parent, stored=await self.depot.capture(parent, layers))
             finally:
                 os.close(descriptor)
+
+
+def _passes(error: MooringError | OSError) -> bool:
+    """Whether it may well be otherwise the next time."""
+    for_good = isinstance(error, (Damaged, VaultRefuses, VaultBroken))
+    return isinstance(error, (Unavailable, Crashed, OSError)) and not for_good
 
 
 async def keep(tx: Tx, session: Session, captured: Captured) -> str | None:

@@ -35,6 +35,8 @@ _BATCH = 500
 _VAULT_AGAIN = timedelta(seconds=2)
 _LONGEST_LINE = 4 << 20
 _SLOWEST_END = timedelta(seconds=20)
+# How long what hinders a capture is waited for; then the session ends without one, and says why.
+_CAPTURE_PATIENCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,8 @@ class Sessions:
             await self._take_leftovers(session.id, run)
             asked = request.instance.filesystem
             if request.capture and asked is not None and run.started_at is not None:
-                captured = await self.capture.take(run, asked, session.output_filesystem_version_id)
+                patient = run.ended_at is None or self.clock.now() - run.ended_at < _CAPTURE_PATIENCE
+                captured = await self.capture.take(run, asked, session.output_filesystem_version_id, patient=patient)
 
         async def write(tx: Tx) -> None:
             output = None if captured is None else await keep(tx, session, captured)
