@@ -43,6 +43,8 @@ log = structlog.stdlib.get_logger("mooring.files")
 # Of an answer: at most 20 warnings of some 300 characters, or a refusal that names two paths.
 _MOST_LINE = 64 << 10
 _MOST_SAID = 4_000
+# What a system says that is short of something, or has trouble with a disk; all else comes of what is worked on.
+_PASSING = {errno.EAGAIN, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT}
 _SOURCE = Path(mooring.__file__).parent.parent
 
 
@@ -194,7 +196,7 @@ class Workshop:
         if last is None or code:
             log.error("worker on archives crashed", code=code, complaint=complaint)
             raise Crashed(f"the worker on archives ended with {code}")
-        return _checked(last)
+        return checked(last)
 
     def _confines(self) -> Confines:
         # A root with nothing in it; only root can be put there.
@@ -236,7 +238,7 @@ async def _end(complaint: asyncio.StreamReader) -> str:
     return held.decode(errors="replace").strip()
 
 
-def _checked(said: Said) -> Said:
+def checked(said: Said) -> Said:
     """The answer. Raises what it says."""
     match said:
         case NotTaken(rule=rule, entry=entry, reason=reason):
@@ -245,7 +247,7 @@ def _checked(said: Said) -> Said:
             raise Unavailable("the disk is full while working on an archive; free some space and try again")
         case Broke(errno=errno.EFBIG):
             raise Refused(Rule.TOTAL, "it comes to more than an import may write")
-        case Broke(reason=reason, errno=int()):
+        case Broke(reason=reason, errno=number) if number in _PASSING:
             raise Unavailable(f"an archive could not be worked on now: {reason}")
         case Broke(reason=reason):
             raise Damaged(f"an archive could not be worked on: {reason}")
