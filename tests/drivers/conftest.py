@@ -197,7 +197,8 @@ def traces(place: Place) -> list[str]:
     """Everything on this machine that still carries a run's name: files, groups, mounts, processes."""
     name = place.name
     found = [str(path) for path in (place.path, place.removed) if path.exists()]
-    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/mooring-{name}")]
+    # Other runs come and go meanwhile: what is gone by the time it is looked at is passed over.
+    found += [where for where, _, _ in os.walk("/sys/fs/cgroup") if where.endswith(f"/mooring-{name}")]
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and entry.name != str(os.getpid()):
             try:
