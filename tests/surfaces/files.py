@@ -129,3 +129,9 @@ async def want(asker: Asker, filesystem: dict[str, Any], source: object, **field
     """Ask for a new version in place of the one the filesystem had."""
     body = {"source": source, "parent_version_id": filesystem["current_version_id"], **fields}
     return await asker.ask("POST", f"{filesystem['href']}/versions", body)
+
+
+async def events(admin: Asker, filesystem: dict[str, Any]) -> list[str]:
+    """The actions of a filesystem's events, oldest first."""
+    found = (await admin.get(f"/resource_events?resource_id={filesystem['id']}")).json()["items"]
+    return [event["action"] for event in reversed(found)]

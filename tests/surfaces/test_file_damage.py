@@ -10,7 +10,7 @@ import pytest
 from archives import make
 from mooring.app import App
 from mooring.files.blobs import objects
-from surfaces.files import Work, made, pushed, upload, uploaded
+from surfaces.files import Work, events, made, pushed, upload, uploaded
 from surfaces.people import Asker
 
 DEEP = "src/deep/er/data.bin"
@@ -21,11 +21,6 @@ TREE = make.gz(make.tar(make.file("README", b"read me\n"), make.file(DEEP, BIG),
 @pytest.fixture
 def work(app: App) -> Work:
     return Work(app=app)
-
-
-async def events(admin: Asker, filesystem: dict[str, Any]) -> list[str]:
-    found = (await admin.get(f"/resource_events?resource_id={filesystem['id']}")).json()["items"]
-    return [event["action"] for event in reversed(found)]
 
 
 def flip(path: Path) -> None:

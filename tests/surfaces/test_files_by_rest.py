@@ -25,7 +25,7 @@ from mooring.base.db import Database
 from mooring.files.blobs.s3 import in_bucket
 from mooring.files.errors import Crashed
 from repositories import repository
-from surfaces.files import Work, checksum, imported, importing, made, pushed, upload, uploaded, want
+from surfaces.files import Work, checksum, events, imported, importing, made, pushed, upload, uploaded, want
 from surfaces.people import Asker, join
 
 BIG = os.urandom(700_000)
@@ -45,11 +45,6 @@ TREE = make.gz(
 @pytest.fixture
 def work(app: App) -> Work:
     return Work(app=app)
-
-
-async def events(admin: Asker, filesystem: dict[str, Any]) -> list[str]:
-    found = (await admin.get(f"/resource_events?resource_id={filesystem['id']}")).json()["items"]
-    return [event["action"] for event in reversed(found)]
 
 
 async def listed(asker: Asker, filesystem: dict[str, Any], query: str = "") -> list[str]:
