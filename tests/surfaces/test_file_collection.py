@@ -15,7 +15,7 @@ from mooring.base.db import Database, Tx
 from mooring.base.errors import Unavailable
 from mooring.files import filesystems
 from mooring.settings import Settings
-from surfaces.files import Work, checksum, imported, importing, made, uploaded
+from surfaces.files import Work, checksum, imported, importing, made, upload, uploaded
 from surfaces.people import Asker
 
 pytestmark = pytest.mark.slow
@@ -125,6 +125,36 @@ async def test_bytes_that_came_too_late_do_not_stay_for_ever(app: App, admin: As
     assert [blob.key async for blob in app.blobs.list("uploads")] == key
     assert await work.sweep() == 1
     assert [blob.key async for blob in app.blobs.list("uploads")] == []
+
+
+async def test_an_upload_that_is_let_go_while_a_removal_looks_at_it_is_removed_at_once(app: App, admin: Asker) -> None:
+    work = Work(app=app)
+    await admin.made("/filesystems", {"name": "files", "source": uploaded(await upload(admin, CONTENTS[0]))})
+    key = filesystems.upload_key(admin.id, checksum(CONTENTS[0]))
+    async with app.database.transaction() as tx:
+        await tx.run("UPDATE filesystem_blobs SET due = now() WHERE key = $1", key)
+    looked = await work.loops.sweep(key)
+    await work.imports()
+    assert looked.write is not None
+    async with app.database.transaction() as tx:
+        await looked.write(tx)
+    assert [blob.key async for blob in app.blobs.list("uploads")] == [key]
+    assert await work.sweep() == 1
+    assert [blob.key async for blob in app.blobs.list("uploads")] == []
+
+
+async def test_a_removal_that_looks_too_late_does_not_shorten_the_life_of_an_upload(app: App, admin: Asker) -> None:
+    await upload(admin, CONTENTS[0])
+    key = filesystems.upload_key(admin.id, checksum(CONTENTS[0]))
+    due = "SELECT extract(epoch FROM due)::float8 FROM filesystem_blobs WHERE key = $1"
+    async with app.database.reading() as tx:
+        before = await tx.value(float, due, key)
+    looked = await Work(app=app).loops.sweep(key)
+    assert looked.write is not None
+    async with app.database.transaction() as tx:
+        await looked.write(tx)
+    async with app.database.reading() as tx:
+        assert await tx.value(float, due, key) == before
 
 
 @pytest.mark.parametrize("times", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(900)])])

@@ -82,14 +82,15 @@ class Filesystems:
         """Remove one blob that no version names."""
         async with self.database.transaction() as tx:
             taken = await blobs.take(tx, key)
+            if not taken:
+                # Here, not later: who lets it go in between says that it is due.
+                await blobs.keep(tx, key, seconds=_ASK_AGAIN_SECONDS)
         if taken:
             await self.blobs.delete(key)
 
         async def write(tx: Tx) -> None:
             if taken:
                 await blobs.removed(tx, key)
-            else:
-                await blobs.keep(tx, key, seconds=_ASK_AGAIN_SECONDS)
             await forget(tx, _SWEEP_BLOBS, key)
 
         return Applied(write=write)

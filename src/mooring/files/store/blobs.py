@@ -87,6 +87,8 @@ async def _lock(tx: Tx, keys: Sequence[str]) -> None:
 
 async def take(tx: Tx, key: str) -> bool:
     """Claim the removal: from here on no version comes to name the blob. Whether it is still to be removed."""
+    # Who comes to use it, or lets it go, writes its row first or last: locked, what is seen of them is what holds.
+    await _lock(tx, [key])
     return bool(
         await tx.run(
             "UPDATE filesystem_blobs b SET taken = TRUE WHERE key = $1 AND due <= now() AND NOT EXISTS ("
@@ -100,9 +102,12 @@ async def take(tx: Tx, key: str) -> bool:
 
 
 async def keep(tx: Tx, key: str, *, seconds: float) -> None:
-    """It is still used after all: look again after so many seconds."""
+    """It is still used after all: look again after so many seconds, if not later in any case."""
     await tx.run(
-        "UPDATE filesystem_blobs SET due = now() + make_interval(secs => $2) WHERE key = $1 AND NOT taken", key, seconds
+        "UPDATE filesystem_blobs SET due = now() + make_interval(secs => $2) "
+        "WHERE key = $1 AND due <= now() AND NOT taken",
+        key,
+        seconds,
     )
 
 
