@@ -135,8 +135,9 @@ def test_no_value_is_found_anywhere_outside_the_sandbox(watched: tuple[Plane, Wo
     }  # fmt: skip
     assert all(reason and "holds the value of" in reason for reason in holds.values()), holds
     assert any("its name holds" in str(one["data"].get("text")) for one in plane.transcript(left["id"]))
-    kept = {one["name"] for one in plane.call("GET", f"/sessions/{left['id']}/artifacts")["items"]}
-    assert kept == {"outputs/harmless.txt"}
+    listed = plane.call("GET", f"/sessions/{left['id']}/artifacts")["items"]
+    assert {one["name"] for one in listed if one["sha256"]} == {"outputs/harmless.txt"}
+    assert {one["name"]: one["withheld"] for one in listed if not one["sha256"]} == holds
 
     # A run that crashes.
     crash = plane.run('echo "$TOKEN"; kill -9 -1', **on)

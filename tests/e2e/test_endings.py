@@ -129,13 +129,15 @@ def test_artifacts_beyond_what_a_session_may_leave_are_withheld_and_named(new_pl
     session = plane.run(
         "cd /outputs; head -c 2500 /dev/zero > a; cp a b; cp a c; head -c 4000 /dev/zero > d; echo x > e"
     )
-    kept = {artifact["name"] for artifact in plane.call("GET", f"/sessions/{session['id']}/artifacts")["items"]}
+    listed = {one["name"]: one for one in plane.call("GET", f"/sessions/{session['id']}/artifacts")["items"]}
     told = {
         event["data"]["name"]: event["data"].get("withheld", "")
         for event in plane.transcript(session["id"])
         if event["type"] == "artifact"
     }
-    assert kept == {"outputs/a", "outputs/b"}
+    assert [name for name, one in listed.items() if one["withheld"] is None] == ["outputs/a", "outputs/b"]
+    assert told == {name: one["withheld"] or "" for name, one in listed.items()}
+    assert listed["outputs/d"]["size"] == 4000
     assert "0 bytes are left" in told["outputs/c"]
     assert "larger than 3000" in told["outputs/d"]
     assert session["phase"] == "completed"

@@ -54,6 +54,13 @@ def test_artifacts_are_listed_with_size_and_checksum(plane: Plane) -> None:
     assert plane.artifact(session["id"], "outputs/d/x") == b"abc"
 
 
+def test_an_artifact_keeps_the_spaces_of_its_name(plane: Plane) -> None:
+    session = plane.run("printf abc > '/outputs/ x '")
+    (listed,) = plane.call("GET", f"/sessions/{session['id']}/artifacts")["items"]
+    assert (listed["name"], listed["withheld"]) == ("outputs/ x ", None)
+    assert plane.artifact(session["id"], "outputs/%20x%20") == b"abc"
+
+
 def test_phases_tasks_and_output_are_told_in_order_without_a_gap(plane: Plane) -> None:
     session = plane.run("echo one", "echo two")
     events = plane.transcript(session["id"])

@@ -8,7 +8,7 @@ from mooring.access.actor import SYSTEM
 from mooring.base.db import Database
 from mooring.base.errors import Missing, Unfit
 from mooring.base.ids import new_id
-from mooring.sessions import sessions, transcript
+from mooring.sessions import artifacts, sessions, transcript
 from mooring.sessions.entities import Said
 
 _RUN = "INSERT INTO runs (id, session_id, engine, phase, spec) VALUES ($1, $2, 'local', $3, '{}')"
@@ -108,3 +108,59 @@ async def test_nobody_speaks_in_a_session_that_is_none(database: Database) -> No
             await transcript.append(tx, new_id("ses"), new_id("run"), lines(1, 1))
         with pytest.raises(Missing):
             await transcript.say(tx, new_id("ses"), "log", {})
+
+
+def kept_back(seq: int, **data: object) -> list[Said]:
+    return [Said(seq=seq, at=1.5, type="artifact", data=data)]
+
+
+async def test_what_is_kept_back_is_listed_until_it_comes(database: Database) -> None:
+    session, run = await made(database)
+    told = kept_back(1, name="outputs/a", size=5, withheld="it holds the value of KEY")
+    assert not transcript.alone(told)
+    for _ in range(2):
+        async with database.transaction() as tx:
+            assert await transcript.append(tx, session, run, told) == 1
+    async with database.transaction() as tx:
+        (listed,) = await artifacts.of(tx, session)
+        assert (listed.name, listed.size, listed.withheld) == ("outputs/a", 5, "it holds the value of KEY")
+        assert (listed.sha256, listed.blob_key) == (None, None)
+        # It takes nothing of what the others may come to.
+        assert await artifacts.room(tx, session, "outputs/b", most=7) == 7
+        await artifacts.keep(tx, session, "outputs/a", size=4, sha256="1" * 64)
+    async with database.transaction() as tx:
+        told = kept_back(2, name="outputs/a", size=9, withheld="sent again")
+        await transcript.append(tx, session, run, told)
+        (listed,) = await artifacts.of(tx, session)
+        assert (listed.size, listed.sha256, listed.withheld) == (4, "1" * 64, None)
+        assert await artifacts.room(tx, session, "outputs/b", most=7) == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "../up", "size": 1, "withheld": "why"},
+        {"name": "n" * 201, "size": 1, "withheld": "why"},
+        {"name": ["n"], "size": 1, "withheld": "why"},
+        {"name": "n", "size": "1", "withheld": "why"},
+        {"name": "n", "size": 1, "withheld": {"is": "why"}},
+        {"name": "n", "size": 1, "withheld": "\x1b[2J"},
+    ],
+)
+async def test_what_cannot_be_listed_as_kept_back_is_told_alone(database: Database, data: dict[str, object]) -> None:
+    session, run = await made(database)
+    async with database.transaction() as tx:
+        assert await transcript.append(tx, session, run, kept_back(1, **data)) == 1
+        assert await artifacts.of(tx, session) == []
+        assert (await transcript.read(tx, session, after=0, limit=9))[-1].data == data
+
+
+async def test_any_size_and_any_length_of_a_reason_is_listed(database: Database) -> None:
+    session, run = await made(database)
+    async with database.transaction() as tx:
+        for seq, size in enumerate((-1, 1 << 70), 1):
+            told = kept_back(seq, name=f" {seq} ", size=size, withheld="why" * 1000)
+            await transcript.append(tx, session, run, told)
+        listed = await artifacts.of(tx, session)
+    assert [(one.name, one.size) for one in listed] == [(" 1 ", 0), (" 2 ", (1 << 63) - 1)]
+    assert {len(one.withheld or "") for one in listed} == {artifacts.LONGEST_REASON}

@@ -215,3 +215,15 @@ async def test_an_artifact_is_downloaded_and_never_shown_as_a_page(admin: Asker,
     assert (await admin.get(f"/sessions/{made['id']}/artifacts/outputs/none")).status_code == 404
     await app.blobs.delete(artifacts.blob_key(digest))
     assert (await admin.get(f"/sessions/{made['id']}/artifacts/outputs/a%20b.html")).status_code == 503
+
+
+async def test_an_artifact_that_is_kept_back_says_why(admin: Asker) -> None:
+    made = await session(admin)
+    async with admin.database.transaction() as tx:
+        data = {"name": "outputs/key", "size": 5, "withheld": "it holds the value of KEY"}
+        await artifacts.hold_back(tx, made["id"], data)
+    (listed,) = (await admin.get(f"/sessions/{made['id']}/artifacts")).json()["items"]
+    assert (listed["size"], listed["sha256"], listed["withheld"]) == (5, None, "it holds the value of KEY")
+    answer = await admin.get(listed["href"])
+    assert answer.status_code == 404
+    assert "it holds the value of KEY" in answer.json()["reason"]

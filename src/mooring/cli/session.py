@@ -161,6 +161,9 @@ def artifacts(session: str, names: tuple[str, ...], directory: Path | None, shap
         chosen = [_named(there, name) for name in names] or there
         if directory is not None:
             for artifact in chosen:
+                if artifact.withheld:
+                    click.echo(f"{line(artifact.name)} is kept back: {line(artifact.withheld)}", err=True)
+                    continue
                 path = _keep(directory, artifact, _pieces(mooring, found, artifact))
                 click.echo(f"{path}  ({artifact.size:,} bytes)")
         elif names:
@@ -193,19 +196,19 @@ def _artifact(mooring: "Mooring", session: Session, name: str) -> Artifact:
 def _named(there: Iterable[Artifact], name: str) -> Artifact:
     for artifact in there:
         if artifact.name == name:
+            if artifact.withheld:
+                raise Denied(f"{line(name)} is kept back: {line(artifact.withheld)}")
             return artifact
     raise Missing(f"this session left no {name!r}", hint="`moor session artifacts SESSION` lists what it left")
 
 
 def _pieces(mooring: "Mooring", session: Session, artifact: Artifact) -> Iterable[bytes]:
     """The bytes of an artifact; what came is what was kept, or Unavailable is raised at the end."""
-    if artifact.withheld:
-        raise Denied(f"{artifact.name} is kept back: {artifact.withheld}")
     digest = hashlib.sha256()
     for piece in mooring.sessions.artifact(session.id, artifact.name):
         digest.update(piece)
         yield piece
-    if digest.hexdigest() != artifact.sha256.removeprefix("sha256:"):
+    if digest.hexdigest() != artifact.sha256:
         raise Unavailable(f"{artifact.name} came damaged: its checksum is not {artifact.sha256}", hint="ask again")
 
 

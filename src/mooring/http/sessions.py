@@ -161,7 +161,7 @@ async def _read_artifact(call: Call) -> Answer:
     async with call.app.database.reading() as tx:
         session = await _seen(tx, call)
         artifact = await artifacts.read(tx, session.id, call.path["name"].removeprefix("/"))
-    if artifact.withheld is not None:
+    if artifact.blob_key is None:
         raise Missing(f"the artifact {artifact.name} is withheld: {artifact.withheld}", name=artifact.name)
     if await call.app.blobs.head(artifact.blob_key) is None:
         raise Unavailable(f"the bytes of {artifact.name} are not in the object store; restore it from its backup")

@@ -168,7 +168,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A file a session left. `blob_key` is where its bytes lie; `withheld` says why they are kept back."""
+    """A file a session left. `blob_key` is where its bytes lie, unless they are kept back: `withheld` says why."""
 
     id: str
     created_at: datetime
@@ -178,8 +178,8 @@ class Artifact:
     session_id: str
     name: str
     size: int
-    sha256: str
-    blob_key: str
+    sha256: str | None
+    blob_key: str | None
     withheld: str | None
 
 

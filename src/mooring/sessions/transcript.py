@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from mooring.base.db import Tx
 from mooring.base.errors import Missing, Unfit
+from mooring.sessions import artifacts
 from mooring.sessions.entities import WORDS, Head, Said, TranscriptEvent
 from mooring.sessions.store import transcript as store
 
@@ -18,8 +19,12 @@ _OF_TASKS = frozenset({"task.started", "check.output", "task.finished"})
 
 
 def alone(said: Sequence[Said]) -> bool:
-    """Whether `append` keeps these events by a single statement: none of them says how a task is."""
-    return not any(event.type in _OF_TASKS for event in said)
+    """Whether `append` keeps these events by a single statement: none of them says more than what happened."""
+    return not any(_has_effect(event) for event in said)
+
+
+def _has_effect(event: Said) -> bool:
+    return event.type in _OF_TASKS or (event.type == "artifact" and "withheld" in event.data)
 
 
 async def append(tx: Tx, session_id: str, run_id: str, said: Sequence[Said]) -> int:
@@ -35,8 +40,8 @@ async def append(tx: Tx, session_id: str, run_id: str, said: Sequence[Said]) -> 
     if said and said[0].seq > kept.before + 1:
         raise _gap(said[0], expected=kept.before + 1)
     for event in said:
-        if event.seq > kept.before and event.type in _OF_TASKS:
-            await _follow_task(tx, session_id, event)
+        if event.seq > kept.before and _has_effect(event):
+            await _follow(tx, session_id, event)
     if kept.last > kept.before:
         tx.hint(topic(session_id))
     return kept.last
@@ -70,6 +75,14 @@ def _check(event: Said, *, expected: int) -> None:
 
 def _gap(event: Said, *, expected: int) -> Unfit:
     return Unfit(f"events: seq {expected} is missing before {event.seq}; send from there", expected=expected)
+
+
+async def _follow(tx: Tx, session_id: str, event: Said) -> None:
+    """Bring the rows to what the event says of them."""
+    if event.type in _OF_TASKS:
+        await _follow_task(tx, session_id, event)
+    else:
+        await artifacts.hold_back(tx, session_id, event.data)
 
 
 async def _follow_task(tx: Tx, session_id: str, event: Said) -> None:

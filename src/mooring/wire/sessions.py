@@ -134,12 +134,12 @@ class SessionEventList(Struct, kw_only=True):
 
 
 class Artifact(Struct, kw_only=True):
-    """A file a session left. `withheld` says why its bytes are kept back, if they are."""
+    """A file a session left. `withheld` says why its bytes are kept back, if they are: then it has no checksum."""
 
     id: Id
     name: str
     size: int
-    sha256: str
+    sha256: str | None
     created_at: Moment
     href: str
     withheld: str | None

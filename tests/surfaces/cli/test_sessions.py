@@ -246,6 +246,23 @@ async def test_artifacts_are_kept_below_the_directory_and_whole(
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["c.bin", "x"]
 
 
+async def test_what_is_kept_back_is_listed_and_named(moor: Moor, session: str, served: Served, tmp_path: Path) -> None:
+    await left(served.app, session, "outputs/x", b"x")
+    kept_back = {"name": "outputs/key", "size": 5, "withheld": "it holds the value of KEY"}
+    async with served.app.database.transaction() as tx:
+        await artifacts.hold_back(tx, session, kept_back)
+    rows = (await moor("session", "artifacts", session)).lines
+    assert "it holds the value of KEY" in next(row for row in rows if row.startswith("outputs/key"))
+    said = await moor("session", "artifacts", session, "--to", str(tmp_path / "out"))
+    assert (said.status, said.err) == (0, "outputs/key is kept back: it holds the value of KEY\n")
+    assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == ["x"]
+    for words in (("outputs/key",), ("outputs/key", "--to", str(tmp_path / "named"))):
+        said = await moor("session", "artifacts", session, *words)
+        assert (said.status, said.raw) == (5, b"")
+        assert "kept back: it holds the value of KEY" in said.err
+    assert not (tmp_path / "named").exists()
+
+
 async def test_a_link_in_the_directory_leads_nowhere_else(
     moor: Moor, session: str, served: Served, tmp_path: Path
 ) -> None:
