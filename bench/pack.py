@@ -41,7 +41,7 @@ def opened(path: Path) -> Generator[int]:
 def ours(root: Path, out: IO[bytes]) -> None:
     """Pack a directory as a capture does: every file, the archive, the manifest and the blocks hashed on the way."""
     with opened(root) as descriptor:
-        found = changes(descriptor, (), Finder(()))
+        found = changes(descriptor, (), Finder(()), Limits())
         tree = laid_over((), found, Limits())
         contents = Layers(descriptor, descriptor, found).contents(tree)
         head = Head(entries=len(tree), uncompressed_size=tree.total)

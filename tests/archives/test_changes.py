@@ -11,7 +11,7 @@ import pytest
 
 from archives import make
 from archives.hands import repacked, unpacked
-from archives.trees import Leaf, Trees, read
+from archives.trees import Leaf, Trees, nest, read
 from mooring.files.archive.changes import Layers, changes, laid_over
 from mooring.files.archive.finder import Finder
 from mooring.files.archive.jobs import Pattern
@@ -62,7 +62,7 @@ def captured(
     roots = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (lower, upper)]
     try:
         finder = Finder(patterns)
-        found = changes(roots[1], left_out, finder)
+        found = changes(roots[1], left_out, finder, Limits())
         tree = laid_over(entries_of([base.manifest]), found, Limits())
         out = Outputs(archive=BytesIO(), manifest=BytesIO(), blocks=BytesIO())
         head = Head(entries=len(tree), uncompressed_size=tree.total)
@@ -179,6 +179,7 @@ HOSTILE: dict[str, tuple[Rule, Callable[[Path], object]]] = {
     "a link that leads out": (Rule.LINK_OUTWARD, lambda upper: (upper / "l").symlink_to("../x")),
     "a control character": (Rule.CONTROL, lambda upper: (upper / "a\x1bb").write_bytes(b"")),
     "a name that is not UTF-8": (Rule.ENCODING, lambda upper: (upper / os.fsdecode(b"\xff")).write_bytes(b"")),
+    "a nest deeper than any walk": (Rule.DEEP, lambda upper: nest(upper, 700)),
     "twins": (Rule.TWIN, lambda upper: [(upper / name).write_bytes(b"") for name in ("caf\u00e9", "cafe\u0301")]),
 }
 

@@ -91,3 +91,10 @@ def read(root: Path) -> Trees:
             else:
                 found[path] = Leaf(data=where.read_bytes(), executable=bool(where.stat().st_mode & 0o100))
     return found
+
+
+def nest(root: Path, depth: int) -> None:
+    """Directories below `root`, each in the one before."""
+    for _ in range(depth):
+        root /= "n"
+        root.mkdir()

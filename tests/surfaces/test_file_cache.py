@@ -4,12 +4,13 @@ import asyncio
 import os
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from archives import make
-from archives.trees import read
+from archives.trees import nest, read
 from mooring.app import App
 from mooring.base.errors import Unavailable
 from mooring.files import filesystems
@@ -116,6 +117,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "mode": lambda tree: (tree / "bin/run").chmod(0o644),
     "missing": lambda tree: (tree / "a").unlink(),
     "more": lambda tree: (tree / "new").write_bytes(b""),
+    "more below": lambda tree: (tree / "bin/new").write_bytes(b""),
+    "a nest": lambda tree: nest(tree, 700),
     "link": lambda tree: ((tree / "l").unlink(), (tree / "l").symlink_to("bin")),
     "manifest": lambda tree: flip(tree.parent / "manifest"),
     "about": lambda tree: (tree.parent / "about.json").write_bytes(b"{"),
@@ -158,6 +161,16 @@ async def test_damage_is_found_by_the_scrub_and_other_versions_are_unaffected(
     assert (gone / "tree" / "bin" / "run").exists()
     await again(app).tidy()
     assert not gone.exists()
+
+
+async def test_what_cannot_be_compared_keeps_the_scrub_from_nothing_else(admin: Asker, work: Work, app: App) -> None:
+    for data, name in ((SMALL, "files"), (OTHER, "other")):
+        flip(next((await app.cache.hold(await one(admin, work, data, name), name)).glob("[ao]*")))
+    hasty = replace(app.cache, workshop=replace(app.cache.workshop, seconds=0.0))
+    with pytest.raises(Unavailable, match="of 2 archives could not be compared"):
+        await hasty.scrub()
+    await app.cache.scrub()
+    assert len([*(app.cache.root / "gone").iterdir()]) == 2
 
 
 async def test_what_a_killed_process_left_is_removed(app: App) -> None:

@@ -33,7 +33,7 @@ from mooring.base.errors import Unavailable
 from mooring.files.blobs.base import BlobStore
 from mooring.files.content import whole
 from mooring.files.entities import FilesystemVersion
-from mooring.files.errors import Damaged
+from mooring.files.errors import Crashed, Damaged, Refused
 from mooring.files.kinds import FILESYSTEM_VERSION
 from mooring.files.store import filesystems as store
 from mooring.files.workshop import Workshop
@@ -107,13 +107,21 @@ class Cache:
     async def scrub(self) -> None:
         """Compare everything with its manifest; that is also how what an earlier process left is adopted.
 
-        What is not what it was is taken out, and an event says so.
+        What is not what it was is taken out, and an event says so. Raises Unavailable, after all others were compared,
+        when some could not be.
         """
+        untold = list[str]()
         for digest in await asyncio.to_thread(self._digests):
             async with self._locks.setdefault(digest, asyncio.Lock()):
-                with contextlib.suppress(Damaged):
+                try:
                     if self._place(digest).exists():
                         await self._verify(digest)
+                except Damaged:
+                    continue
+                except (Crashed, Refused, Unavailable) as error:
+                    untold.append(f"{digest[:12]}: {error.reason}")
+        if untold:
+            raise Unavailable(f"the cached files of {len(untold)} archives could not be compared ({untold[0]})")
 
     async def shrink(self, *, room: int = 0) -> None:
         """Evict what was wanted longest ago, until what is left and `room` bytes more fit. What is held stays."""

@@ -31,57 +31,68 @@ class Changes:
     hiding: set[str] = field(default_factory=set[str])
 
 
-def changes(upper: int, left_out: Collection[str], finder: Finder) -> Changes:
+def changes(upper: int, left_out: Collection[str], finder: Finder, limits: Limits) -> Changes:
     """What lies in the open directory `upper`, without the names in its root that are `left_out`.
 
-    Raises Refused for what no version holds: devices, fifos, sockets; and names that `finder` refuses, untold.
+    Raises Refused for what no version holds: devices, fifos, sockets, what lies too deep; and names that `finder`
+    refuses, untold.
     """
-    found = Changes()
-    _walk(upper, "", found, finder, frozenset(left_out))
-    return found
+    walk = _Walk(finder, limits)
+    walk.inside(upper, "", frozenset(left_out))
+    return walk.found
 
 
-def _walk(directory: int, prefix: str, found: Changes, finder: Finder, left_out: frozenset[str]) -> None:
-    for name in sorted(os.listdir(directory)):
-        path = prefix + name
-        if path in left_out:
-            continue
-        finder.name(path)
-        told = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        kind = stat.S_IFMT(told.st_mode)
+class _Walk:
+    def __init__(self, finder: Finder, limits: Limits) -> None:
+        self.found = Changes()
+        self._finder = finder
+        self._depth = limits.depth
+
+    def inside(self, directory: int, prefix: str, left_out: frozenset[str] = frozenset()) -> None:
+        """Note what lies in an open directory, whose path and a slash are the prefix of all in it."""
+        if prefix.count("/") > self._depth:
+            # A run may nest deeper than any walk can follow.
+            raise Refused(Rule.DEEP, f"it lies more than {self._depth} directories deep", entry=prefix[:-1])
+        for name in sorted(os.listdir(directory)):
+            path = prefix + name
+            if path in left_out:
+                continue
+            self._finder.name(path)
+            self._note(directory, path, os.stat(name, dir_fd=directory, follow_symlinks=False))
+
+    def _note(self, directory: int, path: str, told: os.stat_result) -> None:
+        name, kind = path.rpartition("/")[2], stat.S_IFMT(told.st_mode)
         if kind == stat.S_IFDIR:
-            _enter(directory, path, told, found, finder)
+            self._enter(directory, path, told)
         elif kind == stat.S_IFLNK:
-            finder.name(target := os.readlink(name, dir_fd=directory))
-            _put(found, Entry(path=path, type=SYMLINK, mode=0o777, mtime=_seconds(told), target=target))
+            self._finder.name(target := os.readlink(name, dir_fd=directory))
+            self._put(Entry(path=path, type=SYMLINK, mode=0o777, mtime=_seconds(told), target=target))
         elif kind == stat.S_IFREG and not _is_whiteout(directory, name, told):
             mode = 0o755 if told.st_mode & 0o100 else 0o644
-            _put(found, Entry(path=path, type=FILE, mode=mode, mtime=_seconds(told), size=told.st_size))
+            self._put(Entry(path=path, type=FILE, mode=mode, mtime=_seconds(told), size=told.st_size))
         elif kind == stat.S_IFREG or (kind == stat.S_IFCHR and told.st_rdev == 0):
-            found.gone.add(path)
+            self.found.gone.add(path)
         else:
             raise Refused(Rule.SPECIAL, "it is a device, a fifo or a socket", entry=path)
 
+    def _put(self, entry: Entry) -> None:
+        self.found.entries[entry.path] = entry
+        # It may stand where a directory stood.
+        self.found.hiding.add(entry.path)
 
-def _put(found: Changes, entry: Entry) -> None:
-    found.entries[entry.path] = entry
-    # It may stand where a directory stood.
-    found.hiding.add(entry.path)
-
-
-def _enter(directory: int, path: str, told: os.stat_result, found: Changes, finder: Finder) -> None:
-    name = path.rpartition("/")[2]
-    found.entries[path] = Entry(path=path, type=DIRECTORY, mode=0o755, mtime=_seconds(told))
-    if told.st_mode & _ENTERED != _ENTERED:
-        # What a run closed is its own, and ours to open: nothing runs there any more.
-        os.chmod(name, 0o700, dir_fd=directory)
-    inside = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
-    try:
-        if _marked(inside, _OPAQUE):
-            found.hiding.add(path)
-        _walk(inside, path + "/", found, finder, frozenset())
-    finally:
-        os.close(inside)
+    def _enter(self, directory: int, path: str, told: os.stat_result) -> None:
+        name = path.rpartition("/")[2]
+        self.found.entries[path] = Entry(path=path, type=DIRECTORY, mode=0o755, mtime=_seconds(told))
+        if told.st_mode & _ENTERED != _ENTERED:
+            # What a run closed is its own, and ours to open: nothing runs there any more.
+            os.chmod(name, 0o700, dir_fd=directory)
+        inside = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
+        try:
+            if _marked(inside, _OPAQUE):
+                self.found.hiding.add(path)
+            self.inside(inside, path + "/")
+        finally:
+            os.close(inside)
 
 
 def _is_whiteout(directory: int, name: str, told: os.stat_result) -> bool:

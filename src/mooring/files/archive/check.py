@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable
 
 from mooring.files.archive.manifest import DIRECTORY, FILE, Entry
-from mooring.files.archive.unpack import Directories
+from mooring.files.archive.unpack import OPEN_DIRECTORY, Directories
 
 _READ = 1 << 20
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -14,21 +14,22 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 def difference(root: int, entries: Iterable[Entry]) -> str | None:
     """What is not as it should be below the open directory `root`, or None. `entries` in the order of names."""
-    places, count = Directories(root), 0
+    places, belong, there = Directories(root), 0, len(os.listdir(root))
     try:
         for entry in entries:
-            count += 1
+            belong += 1
             try:
                 parent, name = places.of(entry.path)
                 wrong = _wrong(parent, name, entry)
+                if entry.type == DIRECTORY and wrong is None:
+                    there += _count(parent, name)
             except OSError as error:
                 wrong = error.strerror
             if wrong is not None:
                 return f"{entry.path}: {wrong}"
     finally:
         places.close()
-    there = _count(root)
-    return None if there == count else f"{there} entries where {count} belong"
+    return None if there == belong else f"{there} entries where {belong} belong"
 
 
 def _wrong(parent: int, name: str, entry: Entry) -> str | None:
@@ -54,6 +55,11 @@ def _sha256(parent: int, name: str) -> str:
     return digest.hexdigest()
 
 
-def _count(root: int) -> int:
-    """How many entries lie below an open directory."""
-    return sum(len(directories) + len(others) for _, directories, others, _ in os.fwalk(".", dir_fd=root))
+def _count(parent: int, name: str) -> int:
+    """How many entries a directory has. Only those that belong are entered, however deep others are nested."""
+    inside = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+    try:
+        with os.scandir(inside) as found:
+            return sum(1 for _ in found)
+    finally:
+        os.close(inside)

@@ -111,7 +111,7 @@ def _take(job: Take) -> Taken:
 
 def _capture(job: Capture) -> Taken:
     finder = Finder(job.patterns)
-    found = changes.changes(job.upper, job.left_out, finder)
+    found = changes.changes(job.upper, job.left_out, finder, job.limits)
     tree = changes.laid_over(manifest.read(_chunks(job.base)), found, job.limits)
     head = Head(entries=len(tree), uncompressed_size=tree.total)
     contents = changes.Layers(job.lower, job.upper, found).contents(tree)
