@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mooring.cli.documents import Document
 from mooring.wire.compute import NewInstanceSecretMapping
@@ -27,6 +27,11 @@ LINKS: Mapping[str, Mapping[str, str]] = {
     "instance": {"secrets": "exposures", "exposures": "exposures"},
 }
 """Noun → the words a document has for its links → the field that shows them."""
+
+_GRANTED: Mapping[str, Literal["filesystem", "secret"]] = {
+    "available_filesystems": "filesystem",
+    "available_secrets": "secret",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +89,50 @@ def there(field: str, row: Row) -> list[Link]:
 def settle(mooring: "Mooring", row: Row, field: str, links: Sequence[Link], reason: str | None) -> None:
     """Make the links of a resource these: what is missing is added before what is too much goes."""
     has = there(field, row)
-    # A place holds one: a member another role, a variable or a file another secret, is changed in one step.
-    place = {"members": "other", "exposures": "value"}.get(field)
-    taken = {getattr(link, place) for link in links} if place else set[Any]()
-    held = {getattr(link, place): link for link in has} if place else {}
+    if field == "exposures":
+        _settle_exposures(mooring, row, has, links, reason)
+        return
     for link in links:
         if link not in has:
-            _put(mooring, row, field, link, held.get(getattr(link, place)) if place else None, reason)
+            _add(mooring, row, field, link, reason)
+    # A member that is there with another role was changed in one step.
+    stays = {link.other for link in links}
     for link in has:
-        if link not in links and (not place or getattr(link, place) not in taken):
+        if link.other not in stays:
             _drop(mooring, row, field, link, reason)
 
 
-def _put(mooring: "Mooring", row: Row, field: str, link: Link, before: Link | None, reason: str | None) -> None:
-    """Add a link, in the place of the one before it where there is one."""
-    if field == "exposures" and before is not None:
-        mooring.of("exposure").patch(_exposure_id(row, before), {"secret_id": link.other}, reason=reason)
-    else:
-        _add(mooring, row, field, link, reason)
+def _settle_exposures(
+    mooring: "Mooring", row: Row, has: Sequence[Link], links: Sequence[Link], reason: str | None
+) -> None:
+    """What changes is changed in one step, be it the secret of a place or the place of a secret: never is one missing,
+    two in each other's way, or one too many."""
+    places, held = {link.value for link in links}, {link.value: link for link in has}
+    free = [link for link in has if link.value not in places]
+    missing = [link for link in links if link not in has]
+    # Those whose secret is free come first: each takes its own along.
+    for link in sorted(missing, key=lambda link: all(link.other != one.other for one in free)):
+        before = held.get(link.value) or _taken(free, link.other)
+        if before is None:
+            new = NewInstanceSecretMapping(compute_instance_id=row["id"], **_exposing(link))
+            mooring.secrets.expose(new, reason=reason)
+        else:
+            mooring.of("exposure").patch(_exposure_id(row, before), _exposing(link), reason=reason)
+    for link in free:
+        mooring.secrets.unexpose(_exposure_id(row, link), reason=reason)
+
+
+def _taken(free: list[Link], secret_id: str) -> Link | None:
+    """One that is free, of this secret if there is one; then it is not free any more."""
+    chosen = next((one for one in free if one.other == secret_id), free[0] if free else None)
+    if chosen is not None:
+        free.remove(chosen)
+    return chosen
+
+
+def _exposing(link: Link) -> dict[str, Any]:
+    file = link.value if link.value and link.value.startswith("/") else None
+    return {"secret_id": link.other, "expose_as_env": None if file else link.value, "expose_as_file": file}
 
 
 def _exposure_id(row: Row, link: Link) -> str:
@@ -113,31 +144,14 @@ def _exposed(entry: Row) -> Link:
 
 
 def _add(mooring: "Mooring", row: Row, field: str, link: Link, reason: str | None) -> None:
-    match field:
-        case "members":
-            mooring.groups.put_member(row["id"], link.other, cast("Any", link.value), reason=reason)
-        case "available_filesystems":
-            mooring.groups.grant(row["id"], "filesystem", link.other, reason=reason)
-        case "available_secrets":
-            mooring.groups.grant(row["id"], "secret", link.other, reason=reason)
-        case _:
-            file = link.value if link.value and link.value.startswith("/") else None
-            new = NewInstanceSecretMapping(
-                compute_instance_id=row["id"],
-                secret_id=link.other,
-                expose_as_env=None if file else link.value,
-                expose_as_file=file,
-            )
-            mooring.secrets.expose(new, reason=reason)
+    if field == "members":
+        mooring.groups.put_member(row["id"], link.other, cast("Any", link.value), reason=reason)
+    else:
+        mooring.groups.grant(row["id"], _GRANTED[field], link.other, reason=reason)
 
 
 def _drop(mooring: "Mooring", row: Row, field: str, link: Link, reason: str | None) -> None:
-    match field:
-        case "members":
-            mooring.groups.drop_member(row["id"], link.other, reason=reason)
-        case "available_filesystems":
-            mooring.groups.revoke(row["id"], "filesystem", link.other, reason=reason)
-        case "available_secrets":
-            mooring.groups.revoke(row["id"], "secret", link.other, reason=reason)
-        case _:
-            mooring.secrets.unexpose(_exposure_id(row, link), reason=reason)
+    if field == "members":
+        mooring.groups.drop_member(row["id"], link.other, reason=reason)
+    else:
+        mooring.groups.revoke(row["id"], _GRANTED[field], link.other, reason=reason)

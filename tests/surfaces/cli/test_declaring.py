@@ -207,6 +207,27 @@ async def test_a_variable_and_a_file_are_given_other_secrets_where_they_are(moor
     assert (twice.status, "KEY can hold one secret" in twice.err) == (2, True)
 
 
+async def test_what_an_instance_exposes_moves_in_one_step_each(moor: Moor) -> None:
+    for name in ("key", "other"):
+        await moor("secret", "set", name, stdin="a-value-of-it")
+    full = TEAM.replace("secrets: [key]", "secrets: [key, other]")
+    full += "".join(f"  - {{secret: other, env: OTHER_{number}}}\n" for number in range(98))
+    assert (await moor("apply", "-f", "-", stdin=full)).status == 0
+    before = json.loads((await moor("get", "instance", "box", "-o", "json")).out)[0]["exposures"]
+    assert len(before) == 100
+    # A file goes where the old one is in its way; a variable has another name and another secret.
+    moved = full.replace("file: /run/secrets/key", "file: /run/secrets/key/of")
+    moved = moved.replace("secret: other, env: OTHER_7}", "secret: key, env: NEW}")
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=moved)
+    assert (said.err, outcomes(said.out)) == ("", ["unchanged", "unchanged", "changed"])
+    after = json.loads((await moor("get", "instance", "box", "-o", "json")).out)[0]["exposures"]
+    assert {entry["id"] for entry in after} == {entry["id"] for entry in before}
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=moved)).out) == ["unchanged"] * 3
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=TEAM)).out)[2] == "changed"
+    left = json.loads((await moor("get", "instance", "box", "-o", "json")).out)[0]["exposures"]
+    assert sorted(entry["expose_as_env"] or entry["expose_as_file"] for entry in left) == ["/run/secrets/key", "KEY"]
+
+
 async def test_what_was_done_before_a_failure_is_told_and_the_document_is_named(moor: Moor) -> None:
     said = await moor("apply", "-f", "-", "-o", "json", stdin=SMALL.replace("prompt: echo hello", "max_attempts: 1000"))
     assert said.status == 2
