@@ -229,6 +229,18 @@ def test_no_value_is_cut_in_two_where_a_title_is_shortened(berth: Berth, before:
     assert commit["title"] == ("x" * before + "***KEY***-end")[:200]
 
 
+@pytest.mark.parametrize("before", range(930, 970, 5))
+def test_no_value_is_cut_in_two_in_what_git_says(berth: Berth, before: int) -> None:
+    checked_out(berth)
+    berth.plane.secrets = {"KEY": b"made-up-secret/value"}
+    berth.tasks({"prompt": f'git config core.filemode "$(printf %{before}s | tr " " x)$KEY-end"'})
+    assert berth.lead() == 0
+    told = [text for event in berth.plane.events.values() if "bad boolean config value" in (text := repr(event))]
+    assert "xxx" in "".join(told)
+    # Not even the first letter of it follows.
+    assert "xm" not in "".join(told)
+
+
 def test_of_a_title_of_characters_without_width_no_more_is_told(berth: Berth) -> None:
     checked_out(berth)
     berth.plane.secrets = {"KEY": b"made-up-secret/value"}

@@ -11,6 +11,7 @@ from .process import signal  # the runner's one set of signals
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .loop import Loop, Reader
+    from .mask import Mask
     from .process import Processes
 
 # Whatever a configuration file says about programs to run, the command line says otherwise.
@@ -24,14 +25,16 @@ _QUIET = (
 )  # fmt: skip
 _OPTIONS = tuple(word for setting in _QUIET for word in ("-c", setting))
 _KEPT = 1 << 20
+_LONGEST = 1000
 
 
 class Git:
     """Runs git commands. They see an empty HOME, no system or global configuration, and no replaced objects."""
 
-    def __init__(self, loop: Loop, processes: Processes, path: str) -> None:
+    def __init__(self, loop: Loop, processes: Processes, path: str, mask: Mask) -> None:
         self._loop = loop
         self._processes = processes
+        self._mask = mask
         self._environment = {
             "PATH": path, "HOME": "/nonexistent", "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_ATTR_NOSYSTEM": "1",
@@ -73,7 +76,7 @@ class Git:
         self._loop.drop(out_read)
         self._loop.drop(err_read)
         if code != 0:
-            why = "it took too long" if code is None else said.text() or f"exit status {code}"
+            why = "it took too long" if code is None else said.text(self._mask) or f"exit status {code}"
             raise Unready(f"git {words[0]}: {why}")
         if len(heard.kept) >= _KEPT:
             raise Unready(f"git {words[0]}: its answer is longer than {_KEPT} bytes")
@@ -96,8 +99,10 @@ class _Kept:
     def __call__(self, piece: bytes) -> None:
         self.kept += piece[: max(0, _KEPT - len(self.kept))]
 
-    def text(self) -> str:
-        """The last lines, as one; what git advises the one who types is left out."""
-        said = self.kept.decode("utf-8", "replace").strip().splitlines()
-        lines = [line for line in said if not line.startswith("hint:")]
-        return "; ".join(line.strip() for line in lines[-5:])[:1000]
+    def text(self, mask: Mask) -> str:
+        """The last lines, as one, masked; what git advises the one who types is left out."""
+        said = self.kept.decode("utf-8", "replace").splitlines()
+        # The last line may be half of one, and end in half a value.
+        whole = said[:-1] if len(self.kept) >= _KEPT else said
+        lines = [line.strip() for line in whole if line.strip() and not line.startswith("hint:")]
+        return mask.cut("; ".join(lines[-5:]), _LONGEST)

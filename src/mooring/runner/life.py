@@ -90,7 +90,7 @@ class Life:
     def _work(self, assignment: Assignment) -> Done:
         run = self._ready()
         self._scratch = Scratch(os.environ.get("MOORING_SCRATCH", "/tmp"))  # noqa: S108 - the instance's own
-        self._git = Git(self._loop, self._processes, run.environment["PATH"])
+        self._git = Git(self._loop, self._processes, run.environment["PATH"], run.transcript.mask)
         run.listen(self._link.twin())
         Workspace(self._link, self._git, self._scratch).prepare(assignment)
         self._durations["prepare"] = time.monotonic() - self._began
