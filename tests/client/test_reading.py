@@ -36,7 +36,15 @@ def test_it_does_not_go_on_with_something_else(server: Scripted, did: Did, then:
 
 
 def test_what_has_no_mark_is_not_taken_up_again(server: Scripted, did: Did) -> None:
-    server.will(cut(200, b"begin ", 9))
+    server.will(cut(200, b"begin ", 9), answer(200, b"begin end"))
     with pytest.raises(errors.Unavailable, match="line broke"):
         read(did)
-    assert len(server.asked) == 1
+    assert [one.headers.get("range") for one in server.asked] == [None, None]
+
+
+def test_why_an_answer_was_broken_off_is_asked(server: Scripted, did: Did) -> None:
+    damaged = answer(503, b'{"kind": "Error", "reason": "x.tar.gz is not what was stored", "code": "mooring-8"}')
+    server.will(cut(200, b"begin ", 9), damaged)
+    with pytest.raises(errors.Unavailable, match="not what was stored"):
+        read(did)
+    assert len(server.asked) == 2

@@ -1,12 +1,13 @@
 """Filesystems: send archives, make versions of them, look into them, take them out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal, TypeVar
 
 import msgspec
 
-from mooring.client.asking import BASE, ask, told, writing
+from mooring.client.asking import BASE, Patience, ask, told, writing
 from mooring.client.collections import PAGE, Collection
 from mooring.client.errors import Missing, Unavailable
 from mooring.client.flow import Ask, D, Flow, Give, Listing, Lost, Operation, Read, Sending, Stream, Wait
@@ -156,7 +157,8 @@ def _bytes(path: str, query: tuple[tuple[str, str], ...], *, again: bool) -> Str
     while at != total:
         # What was read is of what had this mark: where that is something else now, all of it comes, from its begin.
         headers = {"Accept": "*/*", **({"Range": f"bytes={at}-", "If-Range": mark} if at else {})}
-        answer = yield from ask(Ask(method="GET", path=path, query=query, headers=headers, streamed=True))
+        question = Ask(method="GET", path=path, query=query, headers=headers, streamed=True)
+        answer = yield from ask(question)
         if at and (answer.status != HTTPStatus.PARTIAL_CONTENT or answer.headers.get("etag") != mark):
             raise Unavailable("it changed while it was read, and the line broke", hint="run the command again")
         mark = answer.headers.get("etag", "")
@@ -170,9 +172,11 @@ def _bytes(path: str, query: tuple[tuple[str, str], ...], *, again: bool) -> Str
                 yield Give(piece)
         except Lost as lost:
             tries -= 1
-            if not (again and tries and mark):
-                raise Unavailable(f"the line broke: {lost.reason}", hint="run the command again") from lost
-            continue
+            if again and tries and mark:
+                continue
+            # A server that broke off over what it found says so to who asks for the same again.
+            yield from ask(replace(question, patient=_KEEPING), patience=Patience(tries=1))
+            raise Unavailable(f"the line broke: {lost.reason}", hint="run the command again") from lost
         if left:
             raise Unavailable(f"the server ended {left} bytes early", hint="its log says why")
         return

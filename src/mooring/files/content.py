@@ -36,6 +36,18 @@ class Contents:
         self._damaged.add(version.id)
         return not known
 
+    async def recheck(self, version: FilesystemVersion) -> None:
+        """Return when no damage is known, or what was damaged was put right. Raises Damaged, Unavailable.
+
+        So damage that lies far behind, which broke off an answer, is told before the next one begins.
+        """
+        if version.id in self._damaged:
+            for pieces in (self.archive(version), self.manifest(version)):
+                async for _ in pieces:
+                    pass
+            await self.table(version)
+            self._damaged.discard(version.id)
+
     async def file(self, version: FilesystemVersion, row: Row, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes of a file from `start` up to `end`. Raises Unfit (no file, outside), Damaged, Unavailable."""
         if row.type != "file" or row.tar_offset is None:

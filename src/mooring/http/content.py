@@ -57,7 +57,7 @@ def _span(text: str | None, size: int) -> tuple[int, int] | None:
 
 
 async def _manifest(call: Call) -> Answer:
-    version = await _version(call, call.asked(wire.VersionQuery).version)
+    version = await _sound(call, call.asked(wire.VersionQuery).version)
     stream = call.app.contents.manifest(version)
     headers = {"ETag": f'"{version.manifest_checksum}"', "Vary": "Accept-Encoding"}
     if "gzip" in (call.header("Accept-Encoding") or ""):
@@ -85,7 +85,7 @@ async def _gunzipped(stream: AsyncIterator[bytes], key: str) -> AsyncIterator[by
 
 async def _archive(call: Call) -> Answer:
     asked = call.asked(wire.ArchiveQuery)
-    version = await _version(call, asked.version)
+    version = await _sound(call, asked.version)
     if asked.format == "zip":
         stream = await _begun(call, version, zipped(call.app.contents, version))
         return Answer(stream=stream, media="application/zip", headers=_ATTACHED)
@@ -119,9 +119,12 @@ async def _watched(call: Call, version: FilesystemVersion, stream: AsyncIterator
         raise
 
 
-async def _version(call: Call, named: str | None) -> FilesystemVersion:
+async def _sound(call: Call, named: str | None) -> FilesystemVersion:
+    """The version, of which no damage is known. Raises Missing, Damaged."""
     async with call.app.database.reading() as tx:
-        return await filesystems.version(tx, call.actor, call.path["id"], named)
+        version = await filesystems.version(tx, call.actor, call.path["id"], named)
+    await call.app.contents.recheck(version)
+    return version
 
 
 _ONE = "/filesystems/{id}"

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import random
 import tarfile
 import tempfile
 import zipfile
@@ -17,6 +18,7 @@ from archives.trees import Leaf, Trees, read, write
 from mooring.app import App
 from mooring.cli.ignoring import ignored, patterns
 from mooring.cli.packing import look, pack
+from mooring.files.blobs import objects
 from surfaces.cli.conftest import Moor, Served
 from surfaces.files import importing
 
@@ -236,6 +238,29 @@ async def test_a_pull_never_writes_over_what_is_there(moor: Moor, tree: Path, tm
     (tmp_path / "empty").mkdir()
     assert (await moor("fs", "pull", "f", str(tmp_path / "empty"))).status == 0
     assert read(tmp_path / "empty") == TREE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("out", [("out",), ("--archive", "out.zip"), ("--archive", "out.tgz")])
+async def test_damage_far_behind_is_told_and_nothing_is_left(
+    moor: Moor, app: App, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: tuple[str, ...]
+) -> None:
+    for number in range(3000):
+        (tree / f"{number}").write_bytes(random.Random(number).randbytes(3000))  # noqa: S311 - content
+    await moor("fs", "push", str(tree), "f")
+    monkeypatch.setattr(objects, "CHUNK", 1 << 15)
+    [stored] = (app.settings.data / "blobs" / "filesystems").glob("*.tar.gz")
+    content = bytearray(stored.read_bytes())
+    content[-2000] ^= 0x10
+    stored.write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    said = await moor("fs", "pull", "f", *out)
+    assert (said.status, "not what was stored" in said.err) == (8, True), said.err
+    assert names(tmp_path) == ["data", "tree"]
+    # It is looked at anew each time: once the bytes are right again, they are given.
+    content[-2000] ^= 0x10
+    stored.write_bytes(content)
+    assert (await moor("fs", "pull", "f", *out)).status == 0
 
 
 @pytest.mark.slow
