@@ -111,7 +111,7 @@ async def whole(blobs: BlobStore, key: str, checksum: str) -> AsyncIterator[byte
             await asyncio.to_thread(digest.update, chunk)
             held = chunk
     if f"sha256:{digest.hexdigest()}" != checksum:
-        raise Damaged(f"{key} is not what was stored; restore it from a copy", key=key)
+        raise Damaged.under(key)
     if held:
         yield held
 
@@ -122,4 +122,4 @@ def _stored(key: str) -> Generator[None]:
     try:
         yield
     except (Missing, Unfit) as error:
-        raise Damaged(f"{key} is not what was stored ({error.reason}); restore it from a copy", key=key) from error
+        raise Damaged.under(key, error.reason) from error

@@ -19,6 +19,7 @@ from mooring.files import filesystems
 from mooring.files.archive import manifest
 from mooring.files.archive.manifest import Entry
 from mooring.files.blobs.base import BlobStore
+from mooring.files.content import whole
 from mooring.files.entities import Coming, FilesystemVersion, Repository, StoredObject, Upload
 from mooring.files.errors import Damaged, Refused, Rule
 from mooring.files.filesystems import Stored
@@ -76,19 +77,19 @@ class Depot:
     async def _put(self, key: str, checksum: str, file: IO[bytes]) -> None:
         """Keep these bytes, also where what lies there rotted."""
         with contextlib.suppress(Clash):
-            if await self.blobs.put_file(key, file) or await self._read(key) == checksum:
+            if await self.blobs.put_file(key, file) or await self._lies(key, checksum):
                 return
         await self.blobs.delete(key)
         await self.blobs.put_file(key, file)
 
-    async def _read(self, key: str) -> str | None:
-        """The checksum of what lies there, or None."""
-        digest = hashlib.sha256()
-        with contextlib.suppress(Missing):
-            async for chunk in self.blobs.read(key):
-                await asyncio.to_thread(digest.update, chunk)
-            return f"sha256:{digest.hexdigest()}"
-        return None
+    async def _lies(self, key: str, checksum: str) -> bool:
+        """Whether bytes with this checksum lie there."""
+        try:
+            async for _ in whole(self.blobs, key, checksum):
+                pass
+        except Damaged:
+            return False
+        return True
 
     async def store(self, coming: Coming) -> Stored:
         """Fetch what is to come, look at it, keep it. Raises Refused, Missing, Unfit, Damaged, Unavailable."""

@@ -1,6 +1,7 @@
 """What goes wrong with files, beyond the six kinds."""
 
 from enum import StrEnum
+from typing import Self
 
 from mooring.base.errors import Unavailable, Unfit
 
@@ -73,6 +74,12 @@ _SHOWN = 300
 
 class Damaged(Unavailable):
     """Stored bytes are not what was stored."""
+
+    @classmethod
+    def under(cls, key: str, why: str = "") -> Self:
+        """What lies under `key` is something else."""
+        because = f" ({why})" if why else ""
+        return cls(f"{key} is not what was stored{because}; restore it from a copy", key=key)
 
 
 class Crashed(Unfit):

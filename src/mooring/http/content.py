@@ -75,7 +75,7 @@ async def _gunzipped(stream: AsyncIterator[bytes], key: str) -> AsyncIterator[by
             try:
                 lines: bytes = gunzip.decompress(data, _MOST_LINES)
             except codec.failure() as error:
-                raise Damaged(f"{key} is not what was stored; restore it from a copy", key=key) from error
+                raise Damaged.under(key) from error
             if lines:
                 yield lines
             data = gunzip.unconsumed_tail
