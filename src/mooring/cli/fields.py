@@ -62,6 +62,12 @@ def to_change(kind: Kind) -> dict[str, FieldInfo]:
     return {info.name: info for info in fields(EDIT[kind.noun])}
 
 
+def is_field(kind: Kind, can: Mapping[str, FieldInfo], word: str) -> bool:
+    """Whether a word says a field of those that `can` be, and is no name that holds a `=`."""
+    name, mark, _ = word.partition("=")
+    return bool(mark) and name.removesuffix(":") in {*can, *kind.refers.values()}
+
+
 def said(mooring: "Mooring", kind: Kind, can: Mapping[str, FieldInfo], words: Sequence[str]) -> dict[str, Any]:
     """The fields as the API takes them, of those that `can` be. Raises Unfit, naming the field and those there are."""
     found = dict[str, Any]()

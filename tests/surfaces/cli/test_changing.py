@@ -44,6 +44,10 @@ async def test_a_name_is_found_as_it_was_given_though_it_is_kept_without_spaces_
         (["agent", "a", "settings:={"], "settings:= is not JSON"),
         (["agent", "a", "prompt=@/nothing/there"], "cannot be read"),
         (["agent", "a", "name=b"], "name is said twice"),
+        (["agent", "name=a", "name=b"], "name is said twice"),
+        (["agent", "prompt=x", "model=y"], "it needs a name"),
+        (["workflow", "agent=nobody"], "there is no agent named 'nobody'"),
+        (["group"], "it needs a name"),
         (["workflow", "a", "agent=nobody"], "there is no agent named 'nobody'"),
         (["secret", "a"], "that is not made here"),
         (["thing", "a"], "'thing' is no kind"),
@@ -53,6 +57,16 @@ async def test_a_field_that_cannot_be_meant_makes_nothing(moor: Moor, words: lis
     said = await moor("create", *words)
     assert (said.status in (2, 6), said.out) == (True, "")
     assert says in said.err
+
+
+async def test_a_name_is_said_before_the_fields_or_among_them(moor: Moor) -> None:
+    for words in (["a"], ["name=b", "model=m"], ["model=m", "name=c"], ["x=1", "model=m"]):
+        assert (await moor("create", "agent", *words)).status == 0, words
+    assert (await moor("create", "user", "username=dora", "role=member")).status == 0
+    agents = json.loads((await moor("get", "agents", "-o", "json")).out)
+    assert sorted(agent["name"] for agent in agents) == ["a", "b", "c", "x=1"]
+    [dora] = json.loads((await moor("get", "user", "dora", "-o", "json")).out)
+    assert (dora["username"], dora["name"]) == ("dora", "dora")
 
 
 async def test_editing_changes_what_is_said_and_clears_what_is_empty(moor: Moor) -> None:
