@@ -137,13 +137,17 @@ async def moor(served: Served, admin: Asker, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("COLUMNS", "80")
     # A test that fails must not leave a follower waiting for an hour.
     monkeypatch.setattr("mooring.client.following.RECONNECTS", 12)
+    busy = asyncio.Lock()
 
     async def moor(*argv: str, stdin: str = "", screen: Screen | None = None) -> Said:
+        # Two would write to one standard output.
+        assert not busy.locked(), "one at a time; several are processes of their own"
         screen = screen or Screen()
         out = io.TextIOWrapper(screen, encoding="utf-8", newline="", write_through=True)
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(screen.err):
-            status = await asyncio.to_thread(main, list(argv))
+        async with busy:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(screen.err):
+                status = await asyncio.to_thread(main, list(argv))
         with contextlib.suppress(BrokenPipeError):
             out.detach()
         return Said(status=status, raw=screen.getvalue(), err=screen.err.getvalue())
