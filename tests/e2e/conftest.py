@@ -47,3 +47,5 @@ def new_plane(directory: Path) -> Generator[Callable[..., Plane]]:
         plane.hang_up()
         if plane.process is not None:
             plane.down()
+        # A long run makes hundreds of them; to remove all at its end would take minutes.
+        rmtree(plane.data, ignore_errors=True)
