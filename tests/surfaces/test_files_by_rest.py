@@ -225,10 +225,19 @@ async def test_two_pushes_from_one_parent_are_one_version_and_one_clash_that_nam
 ) -> None:
     first = await made(admin, work, TREE)
     other = make.gz(make.tar(make.file("other")))
-    one = await want(admin, first, uploaded(await upload(admin, make.gz(make.tar(make.file("one"))))))
+    sent = await upload(admin, make.gz(make.tar(make.file("one"))))
+    one = await want(admin, first, uploaded(sent))
     assert one.status_code == 200
     at_once = await want(admin, first, uploaded(await upload(admin, other)))
-    assert (at_once.status_code, "on its way" in at_once.json()["reason"]) == (409, True)
+    told, parent = at_once.json(), first["current_version_id"]
+    assert at_once.status_code == 409
+    assert told["reason"] == (
+        f"another version is on its way, from the upload {sent}, made from {parent}, wanted by {admin.id}; refused is "
+        f"the one from the upload {checksum(other)}, made from {parent}: wait for the other, then pull it and decide "
+        "anew"
+    )
+    both = [told["details"][one]["source"]["checksum"] for one in ("coming", "refused")]
+    assert both == [sent, checksum(other)]
     await work.imports()
     late = await want(admin, first, uploaded(await upload(admin, other)))
     now = (await admin.get(first["href"])).json()

@@ -107,11 +107,7 @@ async def want(tx: Tx, actor: Actor, filesystem_id: str, coming: Coming) -> File
     await _check(tx, coming)
     _check_parent(before, coming)
     if before.source is not None:
-        now = msgspec.convert(before.source, Coming)
-        says = (
-            f"another version made from {_called(now.parent_version_id)} is on its way; wait for it, or pull it first"
-        )
-        raise Clash(says, parent_version_id=coming.parent_version_id, coming=before.source)
+        raise _on_its_way(msgspec.convert(before.source, Coming), coming)
     changes = {"phase": FilesystemPhase.PENDING, "source": msgspec.to_builtins(coming), "reason": None}
     return await ledger.change(tx, actor, FILESYSTEM, before, changes, verb="want")
 
@@ -279,6 +275,31 @@ def _check_parent(filesystem: Filesystem, coming: Coming) -> None:
     now, given = filesystem.current_version_id, coming.parent_version_id
     says = f"the current version is {_called(now)}, not {_called(given)}; pull it and decide anew"
     raise Clash(says, parent_version_id=given, current_version_id=now)
+
+
+def _on_its_way(first: Coming, refused: Coming) -> Clash:
+    """What is said to who asks for a version while another one is on its way: both, so that each is recognised."""
+    says = (
+        f"another version is on its way, {_told(first)}, wanted by {first.user_id or 'Mooring itself'}; refused is the "
+        f"one {_told(refused)}: wait for the other, then pull it and decide anew"
+    )
+    return Clash(
+        says,
+        parent_version_id=refused.parent_version_id,
+        refused=msgspec.to_builtins(refused),
+        coming=msgspec.to_builtins(first),
+    )
+
+
+def _told(coming: Coming) -> str:
+    match coming.source:
+        case Upload(checksum=checksum):
+            source = f"the upload {checksum}"
+        case StoredObject(bucket=bucket, key=key):
+            source = f"the object {key!r} of the bucket {bucket!r}"
+        case Repository(repo_url=url):
+            source = f"the repository {url}"
+    return f"from {source}, made from {coming.parent_version_id or 'no version'}"
 
 
 def _called(version_id: str | None) -> str:
