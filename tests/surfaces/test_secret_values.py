@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mooring.app import App
+from mooring.runner.mask import Mask
 from surfaces.machines import value_of
 from surfaces.people import Asker
 
@@ -48,7 +49,8 @@ async def _thrown(admin: Asker, app: App, times: int, seed: int) -> None:
             body["encoding"] = "base64"
         secret = await admin.made("/secrets", body)
         assert await value_of(app, secret) == content
-        assert bool(secret["warnings"]) == (len(content) < 4)
+        lines = [line.strip().decode("utf-8", "replace") for line in content.splitlines()]
+        assert bool(secret["warnings"]) == (len(content) < 4 or any(0 < len(line) < 4 for line in lines))
         renewed = value(chance)
         path = f"/secrets/{secret['id']}/versions"
         coded = {"value": base64.b64encode(renewed).decode(), "encoding": "base64"}
@@ -65,6 +67,34 @@ async def test_values_of_every_kind_are_kept_byte_for_byte(admin: Asker, app: Ap
 @pytest.mark.timeout(900)
 async def test_many_values_of_every_kind_are_kept_byte_for_byte(admin: Asker, app: App) -> None:
     await _thrown(admin, app, 1_000, seed=2)
+
+
+# What of a value has under four characters, and what is said of it; None: nothing.
+_WARNED = {
+    "123": "the value has under 4 characters: it cannot",
+    "é€ü": "the value has under 4 characters: it cannot",
+    "abc\n": "without the spaces around it the value has under 4 characters: it cannot",
+    "ab\ncd\r\nef\n\ngh\n": "each of the value's 4 lines has under 4 characters: they cannot",
+    "user\npin\n123\n": "2 of the value's 3 lines have under 4 characters: they cannot",
+    "password\n  123  ": "1 of the value's 2 lines has under 4 characters: it cannot",
+    "four": None,
+    "éàüß": None,
+    "user\n\n\npassword\n": None,
+    "-----BEGIN KEY-----\nMC4CAQAwBQYD\nK2Vw\n-----END KEY-----\n": None,
+}
+
+
+@pytest.mark.parametrize("content", _WARNED)
+async def test_what_of_a_value_cannot_be_masked_is_said_to_who_keeps_it(admin: Asker, content: str) -> None:
+    says = _WARNED[content]
+    expected = [] if says is None else [f"{says} be masked in transcripts and logs"]
+    secret = await admin.made("/secrets", {"name": "token", "value": content})
+    renewed = await admin.ask("POST", f"/secrets/{secret['id']}/versions", {"value": content})
+    assert (secret["warnings"], renewed.json()["warnings"]) == (expected, expected)
+    # The runner masks it line by line: of what nothing is said, no line gets through.
+    mask = Mask({"token": content.encode()})
+    told = [line.strip() for line in content.splitlines() if line.strip() and mask.text(line.strip()) == line.strip()]
+    assert bool(told) == bool(expected)
 
 
 _BODIES: tuple[Any, ...] = (

@@ -9,7 +9,7 @@ SecretId = NewType("SecretId", str)
 
 LOCAL, WORKOS, OPENBAO = "local", "workos", "openbao"
 SHORTEST_MASKED = 4
-"""Bytes; what is shorter cannot be masked in transcripts without turning ordinary text into stars."""
+"""Characters of text, bytes of files; what is shorter cannot be masked without turning ordinary text into stars."""
 
 
 class SecretPhase(StrEnum):

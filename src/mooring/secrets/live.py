@@ -176,10 +176,28 @@ class Vaults:
 
 
 def warnings(value: Hidden) -> list[str]:
-    """What is to be said to who stores this value."""
-    if value.size >= SHORTEST_MASKED:
+    """What is to be said to who stores this value: which of its lines are too short to be masked."""
+    content = value.reveal()
+    lines = [line for line in map(bytes.strip, content.splitlines()) if line]
+    short, under = sum(map(_short, lines)), f"under {SHORTEST_MASKED} characters"
+    if _short(content):
+        says = f"the value has {under}: it"
+    elif not short:
         return []
-    return [f"the value has under {SHORTEST_MASKED} bytes: it cannot be masked in transcripts and logs"]
+    elif len(lines) == 1:
+        says = f"without the spaces around it the value has {under}: it"
+    elif short == len(lines):
+        says = f"each of the value's {short} lines has {under}: they"
+    elif short == 1:
+        says = f"1 of the value's {len(lines)} lines has {under}: it"
+    else:
+        says = f"{short} of the value's {len(lines)} lines have {under}: they"
+    return [f"{says} cannot be masked in transcripts and logs"]
+
+
+def _short(text: bytes) -> bool:
+    # In characters, as the runner reads them: it masks text, in which two of them may have four bytes.
+    return len(text.decode("utf-8", "replace")) < SHORTEST_MASKED
 
 
 @contextlib.asynccontextmanager

@@ -80,6 +80,8 @@ async def test_what_cannot_be_meant_is_told_and_nothing_is_kept(
 async def test_a_short_value_is_kept_with_a_warning(moor: Moor) -> None:
     said = await moor("secret", "set", "pin", stdin="123")
     assert (said.status, "cannot be masked" in said.err) == (0, True)
+    said = await moor("secret", "rotate", "pin", stdin="ab\ncd\nef\ngh")
+    assert (said.status, "warning: each of the value's 4 lines has under 4 characters" in said.err) == (0, True)
 
 
 async def test_granted_exposed_shown_and_taken_back(moor: Moor, admin: Asker, app: App) -> None:
