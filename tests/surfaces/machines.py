@@ -1,12 +1,14 @@
 """Instances that expose secrets, and runs of them, as a control plane has them before their first byte."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from mooring.access.actor import SYSTEM
 from mooring.app import App
 from mooring.compute import deliveries, exposures, runs
 from mooring.compute.entities import Exposed
+from mooring.compute.live import Delivery
 from mooring.compute.phases import Run, RunPhase
 from surfaces.people import Asker
 
@@ -62,6 +64,28 @@ async def machine(asker: Asker, name: str = "builders", **fields: object) -> Mac
     group = await asker.made("/groups", {"name": name})
     instance = await asker.made("/compute_instances", {"name": "small", "group_id": group["id"], **fields})
     return Machine(asker=asker, group=group, instance=instance)
+
+
+async def given(app: App, small: Machine) -> Run:
+    """A run that got what its instance exposes."""
+    run = await small.run(app)
+    await Delivery(database=app.database, vaults=app.vaults, clock=app.clock, wait=timedelta(0)).environment(run)
+    return run
+
+
+async def over(app: App, secret: dict[str, Any], count: int, *, phase: str = "succeeded") -> None:
+    """So many runs that got the secret after all that are there, and are over unless said otherwise."""
+    async with app.database.transaction() as tx:
+        await tx.run(
+            "WITH made AS (INSERT INTO runs (id, engine, spec, phase, ended_at) "
+            "SELECT 'run_' || lpad(n::text, 27, '0'), 'anywhere', '{}', $2, CASE WHEN $2 = 'succeeded' THEN now() END "
+            "FROM generate_series(1, $3) n RETURNING id) "
+            "INSERT INTO secret_deliveries (run_id, secret_id, secret_version, vault_version, delivered_at) "
+            "SELECT id, $1, 1, '1', now() + right(id, 5)::int * interval '1 ms' FROM made",
+            secret["id"],
+            phase,
+            count,
+        )
 
 
 async def value_of(app: App, secret: dict[str, Any]) -> bytes:

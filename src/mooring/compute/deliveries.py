@@ -11,6 +11,7 @@ from mooring.compute.entities import Exposed
 from mooring.compute.instances import INSTANCES
 from mooring.compute.phases import Run
 from mooring.compute.store import exposures as store
+from mooring.compute.store.exposures import Delivered
 from mooring.identity import users
 from mooring.secrets import secrets
 from mooring.secrets.entities import Secret
@@ -94,22 +95,45 @@ async def give(tx: Tx, run: Run, opened: Mapping[str, Secret]) -> bool:
 async def given(tx: Tx, run_id: str) -> list[tuple[Secret, str]]:
     """The secrets a run and those before it of its session got, each with the vault's word for the version it got.
 
-    Raises Missing for one that is gone.
+    That is the word of the vault in which the secret lies now. Raises Missing for one that is gone, Withheld for one
+    whose value that vault does not have.
     """
     found = await store.deliveries_of(tx, run_id)
-    return [(await ledger.read(tx, SYSTEM, SECRET, one.secret_id), one.vault_version) for one in found]
+    now = [(await ledger.read(tx, SYSTEM, SECRET, one.secret_id), one) for one in found]
+    return [(secret, _word(secret, one)) for secret, one in now]
+
+
+def _word(secret: Secret, given: Delivered) -> str:
+    """The word that the vault in which the secret lies has for what was given. Raises Withheld when it has none."""
+    if secret.vault_version is not None and given.secret_version == secret.secret_version:
+        # A move takes the value along, and is no new version.
+        return secret.vault_version
+    if (given.vault, given.vault_id, given.moves) == (secret.vault, secret.vault_id, secret.moves):
+        return given.vault_version
+    moved = "was moved" if given.vault is not None else "may have been moved"
+    raise Withheld(
+        f"what holds the secret {secret.name!r} cannot be told: it got a new value and {moved} to another vault after "
+        f"version {given.secret_version} was given to the run"
+    )
 
 
 async def _record(tx: Tx, run: Run, secret: Secret, exposures: Sequence[Exposed]) -> None:
     assert secret.vault_version is not None, "it was read"
-    await store.delivered(
-        tx, run.id, secret.id, secret_version=secret.secret_version, vault_version=secret.vault_version
+    given = Delivered(
+        secret_id=secret.id,
+        secret_version=secret.secret_version,
+        vault_version=secret.vault_version,
+        vault=secret.vault,
+        vault_id=secret.vault_id,
+        moves=secret.moves,
     )
+    await store.delivered(tx, run.id, given)
     details = {
         "run_id": run.id,
         "session_id": run.session_id,
         "compute_instance_id": run.compute_instance_id,
         "secret_version": secret.secret_version,
+        "vault": secret.vault,
         "vault_version": secret.vault_version,
         "as": [exposed.expose_as_env or exposed.expose_as_file for exposed in exposures],
     }

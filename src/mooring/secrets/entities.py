@@ -25,7 +25,8 @@ class Secret:
     """Where a value lies: which vault, under which id there, at which version.
 
     `vault_version` is the vault's own word for the version that `secret_version` counts; null until it was looked at.
-    `registered`: the value was there before Mooring, which never removes it.
+    `registered`: the value was there before Mooring, which never removes it. `moves`: how often the value was moved to
+    another vault; the vault's words for versions say nothing across a move.
     """
 
     id: SecretId
@@ -40,6 +41,7 @@ class Secret:
     vault_version: str | None
     secret_version: int
     registered: bool
+    moves: int
     phase: SecretPhase
     reason: str | None
 

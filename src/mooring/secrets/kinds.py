@@ -12,8 +12,11 @@ SECRET = Kind(
     entity=Secret,
     family=Family.SECRET,
     written=(
-        "name", "description", "vault", "vault_id", "vault_version", "secret_version", "registered", "phase", "reason",
+        "name", "description", "vault", "vault_id", "vault_version", "secret_version", "registered", "moves", "phase",
+        "reason",
     ),
+    # The record has each move as an event.
+    hidden=("moves",),
     visible="""
         t.created_by_user_id = {user}
         OR EXISTS (SELECT 1 FROM group_secrets g WHERE g.secret_id = t.id AND g.group_id = ANY({groups}))

@@ -47,6 +47,7 @@ async def create(tx: Tx, actor: Actor, kept: Kept, values: Mapping[str, object])
         "vault_version": kept.vault_version,
         "secret_version": 1,
         "registered": False,
+        "moves": 0,
         "phase": SecretPhase.READY,
     }
     return await SECRETS.create(tx, actor, made, identifier=kept.secret_id)
@@ -70,6 +71,7 @@ async def register(tx: Tx, actor: Actor, values: Mapping[str, object]) -> Secret
         "vault_id": vault_id,
         "secret_version": 1,
         "registered": True,
+        "moves": 0,
         "phase": SecretPhase.PENDING,
     }
     return await SECRETS.create(tx, actor, made)
@@ -154,6 +156,7 @@ async def moved(tx: Tx, actor: Actor, before: Secret, kept: Kept) -> Secret:
         "vault_id": kept.vault_id,
         "vault_version": kept.vault_version,
         "registered": False,
+        "moves": secret.moves + 1,
     }
     if not secret.registered:
         await _discard(tx, secret.vault, secret.id)

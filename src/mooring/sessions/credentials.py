@@ -57,6 +57,7 @@ class Credentials:
                 "session_id": self.session_id,
                 "group_id": self.instance.group_id,
                 "secret_version": opened.secret.secret_version,
+                "vault": opened.secret.vault,
                 "vault_version": opened.secret.vault_version,
             }
             await ledger.record(tx, SYSTEM, SECRET, secret_id, "fetch", details)

@@ -94,32 +94,44 @@ async def granted(tx: Tx, instance_id: str | None, secret_ids: Sequence[str]) ->
     )
 
 
-async def delivered(tx: Tx, run_id: str, secret_id: str, *, secret_version: int, vault_version: str) -> None:
-    """Note which version the run got."""
-    await tx.run(
-        "INSERT INTO secret_deliveries (run_id, secret_id, secret_version, vault_version) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (run_id, secret_id) DO UPDATE "
-        "SET secret_version = excluded.secret_version, vault_version = excluded.vault_version, delivered_at = now()",
-        run_id,
-        secret_id,
-        secret_version,
-        vault_version,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """Which version of a secret a run got."""
+    """Which version of a secret a run got, and where the value lay: in which vault, after how many moves.
+
+    The place is null where it is not known: from before it was noted, for a secret that may have been moved by then.
+    """
 
     secret_id: str
+    secret_version: int
     vault_version: str
+    vault: str | None
+    vault_id: str | None
+    moves: int | None
+
+
+async def delivered(tx: Tx, run_id: str, given: Delivered) -> None:
+    """Note which version the run got."""
+    await tx.run(
+        "INSERT INTO secret_deliveries (run_id, secret_id, secret_version, vault_version, vault, vault_id, moves) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (run_id, secret_id) DO UPDATE "
+        "SET secret_version = excluded.secret_version, vault_version = excluded.vault_version, "
+        "vault = excluded.vault, vault_id = excluded.vault_id, moves = excluded.moves, delivered_at = now()",
+        run_id,
+        given.secret_id,
+        given.secret_version,
+        given.vault_version,
+        given.vault,
+        given.vault_id,
+        given.moves,
+    )
 
 
 async def deliveries_of(tx: Tx, run_id: str) -> list[Delivered]:
     """What the run got, and the runs before it whose work it went on with."""
     return await tx.rows(
         Delivered,
-        "SELECT DISTINCT secret_id, vault_version FROM secret_deliveries WHERE run_id = $1 OR run_id IN "
-        "(SELECT r.id FROM runs it JOIN runs r ON r.session_id = it.session_id WHERE it.id = $1) ORDER BY 1, 2",
+        "SELECT DISTINCT secret_id, secret_version, vault_version, vault, vault_id, moves FROM secret_deliveries "
+        "WHERE run_id = $1 OR run_id IN "
+        "(SELECT r.id FROM runs it JOIN runs r ON r.session_id = it.session_id WHERE it.id = $1) ORDER BY 1, 2, 3",
         run_id,
     )
