@@ -11,7 +11,7 @@ from mooring.compute.live import Delivery
 from mooring.compute.phases import Run
 from mooring.secrets.loop import Secrets
 from mooring.secrets.store import secrets as store
-from surfaces.machines import Machine, given, machine
+from surfaces.machines import Machine, events, given, machine
 from surfaces.people import Asker
 
 OLD, NEW = "s3cr3t-canary-7f1c", "another-value-9a2b"
@@ -115,3 +115,16 @@ async def test_of_a_delivery_without_a_place_only_the_current_version_can_be_tol
     await renewed(admin, secret)
     with pytest.raises(Withheld, match="may have been moved"):
         await delivery(both).patterns(run)
+
+
+async def test_the_record_and_the_usage_say_in_which_vault_the_version_lay(
+    admin: Asker, both: App, small: Machine
+) -> None:
+    secret = await small.secret("token", OLD)
+    await given(both, small)
+    await moved(admin, both, secret, "workos")
+    await given(both, small)
+    told = [one["details"] for one in await events(admin, secret["id"]) if one["action"] == "secret.expose"]
+    used = (await admin.get(f"/secrets/{secret['id']}/usage")).json()["deliveries"]
+    assert [one["vault"] for one in told] == ["local", "workos"]
+    assert [one["vault"] for one in used] == ["workos", "local"]

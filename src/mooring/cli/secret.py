@@ -227,6 +227,8 @@ def usage(name: str, shape: Shape) -> None:
         for one in found["deliveries"]
     ]
     shapes.show_rows(rows, shape, none="  none", whole=frozenset({"run"}))
+    if found["older_left_out"]:
+        click.echo("older runs, all of them over, are left out; the record has them (`moor audit log`)", err=True)
 
 
 def _known(mooring: "Mooring", name: str) -> str | None:

@@ -10,16 +10,17 @@ from mooring.compute.store.usage import SecretDelivery, SecretExposure, SecretGr
 from mooring.secrets.kinds import SECRET
 from mooring.secrets.secrets import SECRETS
 
-MOST = 1_000
+MOST_FORMER = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Of one secret; the newest 1,000 deliveries."""
+    """Of one secret: every run that holds it, then the newest 1,000 that did. `older_left_out`: more of those."""
 
     groups: list[SecretGroup]
     exposures: list[SecretExposure]
     deliveries: list[SecretDelivery]
+    older_left_out: bool
 
 
 async def usage(tx: Tx, actor: Actor, secret_id: str) -> Usage:
@@ -27,8 +28,10 @@ async def usage(tx: Tx, actor: Actor, secret_id: str) -> Usage:
     secret = await SECRETS.read(tx, actor, secret_id)
     all_of_it = actor.sees.everything or actor.may(Permission.GRANT, of=await subject(tx, SECRET, secret))
     only = None if all_of_it else list(actor.sees.group_ids)
+    former = await store.former(tx, secret_id, only, MOST_FORMER + 1)
     return Usage(
         groups=await store.groups(tx, secret_id, only),
         exposures=await store.exposures(tx, secret_id, only),
-        deliveries=await store.deliveries(tx, secret_id, only, MOST),
+        deliveries=await store.holders(tx, secret_id, only) + former[:MOST_FORMER],
+        older_left_out=len(former) > MOST_FORMER,
     )

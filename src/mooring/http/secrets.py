@@ -127,6 +127,7 @@ async def _usage(call: Call) -> Answer:
             groups=msgspec.convert(found.groups, list[wire.SecretGroup], from_attributes=True),
             exposures=msgspec.convert(found.exposures, list[wire.SecretExposure], from_attributes=True),
             deliveries=msgspec.convert(found.deliveries, list[wire.SecretDelivery], from_attributes=True),
+            older_left_out=found.older_left_out,
         )
     )
 

@@ -100,12 +100,16 @@ class SecretExposure(Struct, kw_only=True):
 
 
 class SecretDelivery(Struct, kw_only=True):
-    """A run that got the secret. `holds`: it is not over, so it still may have the value."""
+    """A run that got the secret. `holds`: it is not over, so it still may have the value.
+
+    `vault`: where the value lay then, and whose word `vault_version` is; null where that was not noted yet.
+    """
 
     run_id: Id
     session_id: Id | None
     compute_instance_id: Id | None
     secret_version: int
+    vault: Vault | None
     vault_version: str
     delivered_at: Moment
     phase: str
@@ -113,13 +117,17 @@ class SecretDelivery(Struct, kw_only=True):
 
 
 class SecretUsage(Struct, kw_only=True):
-    """Who can use a secret, and who did: the newest 1,000 deliveries."""
+    """Who can use a secret, and who did: all runs that hold it, then the newest 1,000 of those that are over.
+
+    `older_left_out`: there are more of the latter.
+    """
 
     kind: str
     secret_id: Id
     groups: list[SecretGroup]
     exposures: list[SecretExposure]
     deliveries: list[SecretDelivery]
+    older_left_out: bool
 
 
 class VaultKey(Struct, kw_only=True):

@@ -10,7 +10,7 @@ from mooring.app import App
 from mooring.secrets.loop import Secrets
 from mooring.secrets.store import rotations
 from surfaces.cli.conftest import Moor
-from surfaces.machines import machine, value_of
+from surfaces.machines import given, machine, over, value_of
 from surfaces.people import Asker
 
 pytestmark = pytest.mark.slow
@@ -109,6 +109,21 @@ async def test_granted_exposed_shown_and_taken_back(moor: Moor, admin: Asker, ap
     assert (used.status, small.group["id"] in used.err) == (7, True)
     assert (await moor("secret", "revoke", "token", "--group", "builders")).status == 0
     assert (await moor("delete", "secret", "token")).status == 0
+
+
+async def test_who_still_holds_a_secret_is_told_though_many_runs_got_it_since(
+    moor: Moor, admin: Asker, app: App
+) -> None:
+    small = await machine(admin)
+    secret = await small.secret("token", CANARY)
+    run = await given(app, small)
+    assert "left out" not in (await moor("secret", "usage", "token")).err
+    await over(app, secret, 1_001)
+    used = await moor("secret", "usage", "token")
+    assert run.id in used.out
+    assert "older runs, all of them over, are left out" in used.err
+    revoked = await moor("secret", "revoke", "token", "--group", "builders")
+    assert revoked.err.splitlines() == [f"these runs still hold it: {run.id}"]
 
 
 async def test_no_command_ever_shows_a_value(moor: Moor, admin: Asker) -> None:

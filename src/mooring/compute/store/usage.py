@@ -29,12 +29,13 @@ class SecretExposure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretDelivery:
-    """A run that got it. `holds`: it is not over."""
+    """A run that got it. `holds`: it is not over. `vault`: where the value lay; null where that is not known."""
 
     run_id: str
     session_id: str | None
     compute_instance_id: str | None
     secret_version: int
+    vault: str | None
     vault_version: str
     delivered_at: datetime
     phase: str
@@ -67,14 +68,28 @@ async def exposures(tx: Tx, secret_id: str, only: list[str] | None) -> list[Secr
     )
 
 
-async def deliveries(tx: Tx, secret_id: str, only: list[str] | None, limit: int) -> list[SecretDelivery]:
-    """The runs that got it, the newest first; those of instances of the groups `only`."""
+async def holders(tx: Tx, secret_id: str, only: list[str] | None) -> list[SecretDelivery]:
+    """All runs that got it and are not over, the newest first; those of instances of the groups `only`."""
     return await tx.rows(
         SecretDelivery,
-        "SELECT d.run_id, r.session_id, r.compute_instance_id, d.secret_version, d.vault_version, d.delivered_at, "
-        "r.phase, r.ended_at IS NULL AS holds FROM secret_deliveries d JOIN runs r ON r.id = d.run_id "
+        "SELECT d.run_id, r.session_id, r.compute_instance_id, d.secret_version, d.vault, d.vault_version, "
+        "d.delivered_at, r.phase, TRUE AS holds FROM secret_deliveries d JOIN runs r ON r.id = d.run_id "
         "LEFT JOIN compute_instances c ON c.id = r.compute_instance_id "
-        "WHERE d.secret_id = $1 AND ($2::text[] IS NULL OR c.group_id = ANY($2)) "
+        "WHERE d.secret_id = $1 AND ($2::text[] IS NULL OR c.group_id = ANY($2)) AND r.ended_at IS NULL "
+        "ORDER BY d.delivered_at DESC, d.run_id DESC",
+        secret_id,
+        only,
+    )
+
+
+async def former(tx: Tx, secret_id: str, only: list[str] | None, limit: int) -> list[SecretDelivery]:
+    """The newest runs that got it and are over, the newest first; those of instances of the groups `only`."""
+    return await tx.rows(
+        SecretDelivery,
+        "SELECT d.run_id, r.session_id, r.compute_instance_id, d.secret_version, d.vault, d.vault_version, "
+        "d.delivered_at, r.phase, FALSE AS holds FROM secret_deliveries d JOIN runs r ON r.id = d.run_id "
+        "LEFT JOIN compute_instances c ON c.id = r.compute_instance_id "
+        "WHERE d.secret_id = $1 AND ($2::text[] IS NULL OR c.group_id = ANY($2)) AND r.ended_at IS NOT NULL "
         "ORDER BY d.delivered_at DESC, d.run_id DESC LIMIT $3",
         secret_id,
         only,
