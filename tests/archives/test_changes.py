@@ -14,7 +14,7 @@ from archives.hands import repacked, unpacked
 from archives.trees import Leaf, Trees, nest, read
 from mooring.files.archive.changes import Layers, changes, laid_over
 from mooring.files.archive.finder import Finder
-from mooring.files.archive.jobs import Pattern
+from mooring.files.archive.jobs import Secret
 from mooring.files.archive.limits import Limits
 from mooring.files.archive.manifest import Head
 from mooring.files.archive.manifest import read as entries_of
@@ -52,7 +52,7 @@ def captured(
     change: Callable[[Path], object],
     *,
     left_out: tuple[str, ...] = (),
-    patterns: tuple[Pattern, ...] = (),
+    secrets: tuple[Secret, ...] = (),
 ) -> Trees:
     """What a version would hold after this change of the upper layer."""
     base, upper, lower = repacked(BASE), tmp_path / "upper", tmp_path / "lower"
@@ -61,7 +61,7 @@ def captured(
     change(upper)
     roots = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (lower, upper)]
     try:
-        finder = Finder(patterns)
+        finder = Finder(secrets)
         found = changes(roots[1], left_out, finder, Limits())
         tree = laid_over(entries_of([base.manifest]), found, Limits())
         out = Outputs(archive=BytesIO(), manifest=BytesIO(), blocks=BytesIO())
@@ -194,15 +194,15 @@ def test_what_an_import_refuses_is_refused(tmp_path: Path, rule: Rule, change: C
 
 @pytest.mark.parametrize("at", [0, 10, (1 << 18) - 3, 1 << 18, 700_000])
 def test_a_secret_in_a_changed_file_withholds_all(tmp_path: Path, at: int) -> None:
-    pattern = Pattern(name="token", data=b"s3cr3t-value")
+    secret = Secret(name="token", value=b"s3cr3t-value")
     with pytest.raises(Refused, match="it holds the value of token") as refused:
         captured(
             tmp_path,
             lambda upper: (upper / "log").write_bytes(bytes(at) + b"s3cr3t-value" + bytes(5)),
-            patterns=(pattern,),
+            secrets=(secret,),
         )
     assert (refused.value.rule, refused.value.entry) == (Rule.SECRET, "log")
-    assert "s3cr3t" not in repr(pattern)
+    assert "s3cr3t" not in repr(secret)
 
 
 NAMED: dict[str, Callable[[Path], object]] = {
@@ -219,18 +219,18 @@ NAMED: dict[str, Callable[[Path], object]] = {
 def test_a_secret_in_a_name_withholds_all_and_the_name_is_not_told(
     tmp_path: Path, change: Callable[[Path], object]
 ) -> None:
-    patterns = (Pattern(name="token", data=b"s3cr3t-value"), Pattern(name="token", data=b"s3cr3t/-value"))
+    secrets = (Secret(name="token", value=b"s3cr3t-value"), Secret(name="token", value=b"s3cr3t/-value"))
     with pytest.raises(Refused, match="the name of an entry holds the value of token") as refused:
-        captured(tmp_path, change, patterns=patterns)
+        captured(tmp_path, change, secrets=secrets)
     assert "s3cr3t" not in f"{refused.value} {refused.value.facts}"
 
 
 def test_a_secret_that_is_nowhere_withholds_nothing(tmp_path: Path) -> None:
-    pattern = Pattern(name="token", data=b"s3cr3t-value")
+    secret = Secret(name="token", value=b"s3cr3t-value")
     # Half in one file, half in the next, is in neither.
     found = captured(
         tmp_path, lambda upper: [(upper / "x1").write_bytes(b"s3cr3t"), (upper / "x2").write_bytes(b"-value")],
-        patterns=(pattern,),
+        secrets=(secret,),
     )  # fmt: skip
     assert "x1" in found
 

@@ -174,7 +174,7 @@ async def test_warnings_about_long_names_that_a_run_left_fit_into_an_answer(
     lower = os.open(shop.directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with opened(repacked(make.tar()).manifest) as nothing:
-            layers = Layers(lower=lower, upper=root[1], base=nothing, left_out=(), patterns=())
+            layers = Layers(lower=lower, upper=root[1], base=nothing, left_out=(), secrets=())
             async with shop.captured(layers) as made:
                 check_warnings(made.taken)
     finally:

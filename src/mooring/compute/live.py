@@ -13,7 +13,6 @@ from mooring.compute import deliveries
 from mooring.compute.deliveries import Withheld
 from mooring.compute.entities import Exposed
 from mooring.compute.phases import Run
-from mooring.secrets import mask
 from mooring.secrets.entities import Secret
 from mooring.secrets.errors import NoSuchValue, VaultBroken
 from mooring.secrets.live import Opened, Vaults
@@ -33,11 +32,11 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """Bytes that tell a secret's value, and the secret's name."""
+class Given:
+    """A value that a run got, and the secret's name."""
 
     name: str
-    data: Hidden
+    value: Hidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +61,8 @@ class Delivery:
                     return made
         raise Unavailable("the run's secrets change too often to be given; ask again")
 
-    async def patterns(self, run: Run) -> list[Pattern]:
-        """What the values the run got look like in files: for what is taken from it after its end.
+    async def given(self, run: Run) -> list[Given]:
+        """The values that the run got: for what is taken from it after its end.
 
         Raises Withheld when a value cannot be read (any more): then nobody can tell what holds it.
         """
@@ -72,13 +71,13 @@ class Delivery:
                 given = await deliveries.given(tx, run.id)
         except Missing as error:
             raise Withheld(f"what holds a secret the run got cannot be told: {error.reason}") from error
-        found: list[Pattern] = []
+        found: list[Given] = []
         for secret, version in given:
             try:
                 value = await self.vaults.value_at(secret, version)
             except MooringError as error:
                 raise Withheld(f"what holds the secret {secret.name!r} cannot be told: {error.reason}") from error
-            found += [Pattern(name=secret.name, data=Hidden(form)) for form in mask.patterns(value)]
+            found.append(Given(name=secret.name, value=value))
         return found
 
     async def _open(self, run: Run, secrets: Sequence[Secret]) -> dict[str, Opened]:

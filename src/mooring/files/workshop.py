@@ -27,9 +27,9 @@ from mooring.files.archive.jobs import (
     Job,
     NotTaken,
     Order,
-    Pattern,
     Progressed,
     Said,
+    Secret,
     Take,
     Taken,
     Unpack,
@@ -60,13 +60,13 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
-    """Two open directories, and the manifest of the lower one. `patterns` are what no changed file may hold."""
+    """Two open directories, and the manifest of the lower one. no changed file may hold any of the `secrets`."""
 
     lower: int
     upper: int
     base: IO[bytes]
     left_out: Sequence[str]
-    patterns: Sequence[Pattern]
+    secrets: Sequence[Secret]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class Workshop:
                 manifest=manifest.fileno(),
                 blocks=blocks.fileno(),
                 left_out=list(layers.left_out),
-                patterns=list(layers.patterns),
+                secrets=list(layers.secrets),
                 limits=self.limits,
             )
             files = [layers.lower, layers.upper, *(one.fileno() for one in (layers.base, archive, manifest, blocks))]

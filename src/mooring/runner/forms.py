@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 SHORTEST = 4
 # Characters of text, and bytes for base64: a multiple of three, whose base64 stands on its own.
 _PIECE, _BYTES = 60, 63
-# Bytes in a line of base64, as `base64` (76 characters) and PEM (64) wrap it.
-_WRAPPED = (57, 48)
-_SHORTEST_LINE = 8
+# Of a line that tells a value of many: `kind: Config` stands elsewhere too.
+_TELLING = 16
+_MOST_LONG, _MOST_SHORT, _MOST_PIECES = 8, 64, 15
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
 # What nobody escapes.
 _PLAIN = frozenset(map(chr, _UNRESERVED)) - {"~"}
@@ -68,7 +68,7 @@ _FOR_PAGES = {0x26: "\\u0026", 0x3C: "\\u003c", 0x3E: "\\u003e"}
 
 
 def forms(value: bytes) -> Iterator[str]:
-    """Every form of the value as text. Values and lines under four bytes have none."""
+    """Every form of the value as text. Values and lines under four characters have none."""
     for part in dict.fromkeys(_parts(value)):
         if len(part) >= SHORTEST:
             text = part.decode("utf-8", "replace")
@@ -77,19 +77,48 @@ def forms(value: bytes) -> Iterator[str]:
                 yield from _written(piece)
             for bare in _cut(part, _PIECE) if "\ufffd" in text else [piece.encode() for piece in pieces]:
                 yield from _coded(bare)
-            yield from _base64s(part)
-    whole = dict.fromkeys((value, value.strip()))
-    for part in whole:
-        if len(part) >= SHORTEST:
-            yield from _base64s(part)
-            yield from _wrapped(part)
+    yield from escapable(value)
+    yield from coded(value)
 
 
-def raw(value: bytes) -> Iterator[bytes]:
-    """The value as bytes, in pieces where it is long."""
-    for part in dict.fromkeys((value, value.strip(), *value.splitlines())):
+def escapable(value: bytes) -> Iterator[str]:
+    """The pieces of the value, of all its lines together and of each, that hold what programs escape, as they are."""
+    for part in dict.fromkeys((value, value.strip(), *_parts(value))):
+        for piece in _pieces(part.decode("utf-8", "replace")):
+            if len(piece.encode()) >= SHORTEST and is_escaped(piece.encode()):
+                yield piece
+
+
+def is_escaped(piece: bytes) -> bool:
+    """Whether there is a character in it that some program escapes."""
+    return not _PLAIN.issuperset(piece.decode("latin-1"))
+
+
+def coded(value: bytes) -> Iterator[str]:
+    """The base64 of the value, and of each of its lines."""
+    for part in dict.fromkeys((value, value.strip(), *_parts(value))):
         if len(part) >= SHORTEST:
-            yield from _cut(part, _BYTES)
+            yield from _base64s(part)
+
+
+def telling(value: bytes) -> Iterator[bytes]:
+    """What a file that holds the value, or much of it, has of it: few pieces, as they are.
+
+    Shape: at most 96 of at most 126 bytes. Of many lines the longest; short ones stand in other files as well.
+    """
+    lines = sorted({line.strip() for line in value.splitlines()}, key=len, reverse=True)
+    long = [line for line in lines if len(line) >= _TELLING]
+    lines = long[:_MOST_LONG] if long else lines[:_MOST_SHORT]
+    for part in dict.fromkeys((value, value.strip(), *(lines if len(value.splitlines()) > 1 else ()))):
+        if len(part) >= SHORTEST:
+            pieces = list(_cut(part, _BYTES))
+            yield from pieces[:_MOST_PIECES]
+            yield pieces[-1]
+
+
+def base64s(piece: bytes) -> Iterator[bytes]:
+    """The base64 of a piece of a value, wherever it stands."""
+    return (form.encode() for form in _base64s(piece))
 
 
 def _parts(value: bytes) -> Iterator[bytes]:
@@ -132,7 +161,7 @@ def _written(text: str) -> Iterator[str]:
 
 def _coded(value: bytes) -> Iterator[str]:
     """The value where each byte is written alone."""
-    if _PLAIN.issuperset(value.decode("latin-1")):
+    if not is_escaped(value):
         return
     for table in _SHOWN:
         yield "".join([table[byte] for byte in value])
@@ -151,17 +180,6 @@ def _base64s(value: bytes) -> Iterator[str]:
             spoiled_end = (shift + len(piece)) % 3 != 0
             yield from _both(body[(0, 2, 3)[shift] : len(body) - 1 if spoiled_end else len(body)])
         yield from _both(base64.b64encode(piece).decode())
-
-
-def _wrapped(value: bytes) -> Iterator[str]:
-    """The lines of the base64 of the value alone."""
-    for size in _WRAPPED:
-        if len(value) > size:
-            for content in (value, value + b"\n"):
-                for start in range(0, len(content), size):
-                    line = base64.b64encode(content[start : start + size]).decode()
-                    if len(line) >= _SHORTEST_LINE:
-                        yield line
 
 
 def _both(encoded: str) -> Iterator[str]:

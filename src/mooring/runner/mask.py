@@ -5,24 +5,30 @@ from __future__ import annotations
 import json
 import re
 
-from .forms import SHORTEST, forms, raw
+from .finder import Finder, Telltales
+from .forms import SHORTEST, coded, escapable, forms
 from .shapes import is_list, is_map, is_number
+from .views import BREAKS, ESCAPES, View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    Span = tuple[int, int, str]
 
 _INFINITE = (float("inf"), float("-inf"))
 # A form is looked for by its first characters; that many different beginnings a pattern tells apart quickly.
 _HEAD = SHORTEST
 _FEW = 48
+# A text that ends in a long line of base64, or in the beginning of the line after one.
+_LONG_LINE = re.compile(r"[A-Za-z0-9+/_-]{16}=*(?:\s+[A-Za-z0-9+/_-]*)?\s*\Z")
 
 
 class Search:
-    """Finds forms in text: from left to right, at each place the longest."""
+    """Finds forms in text, from left to right."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = names
+        self._names = names
         self._heads: dict[str, list[str]] = {}
         for form in sorted(names, key=len, reverse=True):
             self._heads.setdefault(form[:_HEAD], []).append(form)
@@ -31,16 +37,12 @@ class Search:
         few = 0 < len(self._heads) <= _FEW
         self._pattern = re.compile("|".join(map(re.escape, self._heads))) if few else None
 
-    def matches(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Beginning, end and name of each form in the text; they do not overlap."""
-        end = 0
+    def matches(self, text: str) -> Iterator[Span]:
+        """Beginning, end and name of each form in the text, the longest at each place; they may overlap."""
         for start in self._candidates(text, 0):
-            if start < end:
-                continue
             for form in self._heads[text[start : start + _HEAD]]:
                 if text.startswith(form, start):
-                    end = start + len(form)
-                    yield start, end, self.names[form]
+                    yield start, start + len(form), self._names[form]
                     break
 
     def beginning(self, text: str) -> int:
@@ -70,13 +72,13 @@ class Mask:
     """Knows every form of every value. Without values it lets everything through at no cost."""
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
-        self._values = values
-        names: dict[str, str] = {}
-        for name, value in values.items():
-            for form in forms(value):
-                if len(form) >= SHORTEST:
-                    names.setdefault(form, name)
+        names = _named(values, forms)
         self._search = Search(names) if names else None
+        written = _named(values, escapable)
+        self._ways = [way for way in ESCAPES if written and any(way.only in form for form in written)]
+        self._written, self._coded = Search(written), Search(_named(values, coded))
+        self._values = values
+        self._telltales: Telltales | None = None
 
     def __bool__(self) -> bool:
         """Whether there is anything to mask."""
@@ -85,7 +87,8 @@ class Mask:
     def text(self, text: str) -> str:
         if self._search is None:
             return text
-        return self._masked(text, list(self._search.matches(text)), len(text))
+        views = list(self._views(text, open_ended=False))
+        return _masked(text, self._spans(text, views), len(text))
 
     def cut(self, text: str, longest: int) -> str:
         """The beginning of a text, fit to be stored; masked before, so that no value is cut in two."""
@@ -117,23 +120,40 @@ class Mask:
         """What may leave, masked, and the end that has to wait: it may be the beginning of a value."""
         if self._search is None:
             return text, ""
+        views = list(self._views(text, open_ended=True))
+        found = self._spans(text, views)
         cut = self._search.beginning(text)
-        found = list(self._search.matches(text))
-        for start, end, _ in found:
-            # To hold more is always safe, to cut through a value never.
-            if start < cut < end:
-                cut = start
-        return self._masked(text, found, cut), text[cut:]
+        for search, view in views:
+            # A wrapped line is long; the end of any other is not held back.
+            if search is self._written or _LONG_LINE.search(text):
+                cut = min(cut, view.place(search.beginning(view.text)))
+        before = len(text)
+        while cut < before:
+            before = cut
+            # To hold more is always safe, to cut through a value or an escape never.
+            cut = min([cut, *(start for start, end, _ in found if start < cut < end)])
+            cut = min([cut, *(view.whole(cut) for _, view in views)])
+        return _masked(text, found, cut), text[cut:]
 
-    def _masked(self, text: str, found: list[tuple[int, int, str]], until: int) -> str:
-        parts: list[str] = []
-        at = 0
-        for start, end, name in found:
-            if end > until:
-                break
-            parts += (text[at:start], f"***{name}***")
-            at = end
-        return "".join([*parts, text[at:until]]) if parts else text[:until]
+    def _views(self, text: str, *, open_ended: bool) -> Iterator[tuple[Search, View]]:
+        """The text decoded in each way in which it may be escaped, and what to look for in that."""
+        for way in self._ways:
+            if way.mark in text:
+                yield self._written, View(text, way, open_ended=open_ended)
+        if ("\n" in text or "\r" in text) and self._may_be_wrapped(text):
+            yield self._coded, View(text, BREAKS, open_ended=open_ended)
+
+    def _may_be_wrapped(self, text: str) -> bool:
+        """Whether it is worth to look closely: base64 that stands there without all space, or begins at the end."""
+        return bool(_LONG_LINE.search(text)) or bool(next(self._coded.matches("".join(text.split())), None))
+
+    def _spans(self, text: str, views: list[tuple[Search, View]]) -> list[Span]:
+        """Where values stand in the text, the first first, the longest first of those that begin together."""
+        assert self._search is not None
+        found = list(self._search.matches(text))
+        for search, view in views:
+            found += [(*view.span(start, end), name) for start, end, name in search.matches(view.text)]
+        return sorted(found, key=lambda span: (span[0], -span[1]))
 
     def finds(self, pieces: Iterable[bytes]) -> str | None:
         """The name of the first secret whose value stands in these bytes, None when there is none."""
@@ -147,32 +167,33 @@ class Mask:
         return finder.found
 
     def finder(self) -> Finder:
-        if self._search is None:
-            return Finder(None)
-        # Bytes are searched as the text that has the same numbers.
-        names = {form.encode().decode("latin-1"): name for form, name in self._search.names.items()}
-        for name, value in self._values.items():
-            names.update((piece.decode("latin-1"), name) for piece in raw(value))
-        return Finder(Search(names))
+        if self._telltales is None:
+            self._telltales = Telltales(self._values.items())
+        return Finder(self._telltales)
 
 
-class Finder:
-    """Takes bytes piece by piece; `found` is the name of the first secret whose value stands in them."""
+def _named(values: Mapping[str, bytes], of: Callable[[bytes], Iterator[str]]) -> dict[str, str]:
+    """What is looked for, and whose value it tells."""
+    names: dict[str, str] = {}
+    for name, value in values.items():
+        for form in of(value):
+            if len(form) >= SHORTEST:
+                names.setdefault(form, name)
+    return names
 
-    def __init__(self, search: Search | None) -> None:
-        self._search = search
-        self._rest = ""
-        self.found: str | None = None
 
-    def __call__(self, piece: bytes) -> None:
-        if self._search is None or self.found:
-            return
-        self._rest += piece.decode("latin-1")
-        found = next(self._search.matches(self._rest), None)
-        if found:
-            self.found = found[2]
-        keep = self._search.longest - 1
-        self._rest = self._rest[-keep:] if keep else ""
+def _masked(text: str, found: list[Span], until: int) -> str:
+    """The text up to `until`, without what was found in it. Of two that overlap, both are named."""
+    parts: list[str] = []
+    at, last = 0, ""
+    for start, end, name in found:
+        if start >= until:
+            break
+        if end > at:
+            if start >= at or name != last:
+                parts += (text[at:start], f"***{name}***")
+            at, last = end, name
+    return "".join([*parts, text[at:until]]) if parts else text[:until]
 
 
 def storable(text: str) -> str:

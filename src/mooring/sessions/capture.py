@@ -14,7 +14,7 @@ from mooring.compute.drivers.base import Changes, Driver
 from mooring.compute.live import Delivery
 from mooring.compute.phases import Run
 from mooring.files import filesystems
-from mooring.files.archive.jobs import Pattern
+from mooring.files.archive.jobs import Secret
 from mooring.files.cache import Cache
 from mooring.files.depot import Depot
 from mooring.files.entities import FilesystemVersion
@@ -72,13 +72,13 @@ class Capture:
             base = await filesystems.version_by_id(tx, asked.version_id)
             parent = await filesystems.version_by_id(tx, parent_id)
             assignment = await runs.assignment(tx, run.id)
-        found = await self.delivery.patterns(run)
-        patterns = [Pattern(name=one.name, data=one.data.reveal()) for one in found]
+        given = await self.delivery.given(run)
+        secrets = [Secret(name=one.name, value=one.value.reveal()) for one in given]
         async with self.cache.opened(base, run.id) as (lower, manifest):
             descriptor = os.open(upper, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 layers = Layers(
-                    lower=lower, upper=descriptor, base=manifest, left_out=_checkouts(assignment), patterns=patterns
+                    lower=lower, upper=descriptor, base=manifest, left_out=_checkouts(assignment), secrets=secrets
                 )
                 return Captured(parent=parent, stored=await self.depot.capture(parent, layers))
             finally:

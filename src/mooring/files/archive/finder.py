@@ -1,37 +1,36 @@
-"""Looks for bytes that may not leave, in files that are shown piece by piece, and in their names."""
+"""Looks for values that may not leave, in files that are shown piece by piece, and in their names.
+
+What a value looks like in a file the runner knows, who looks through what a run leaves with the same.
+"""
 
 import os
-import re
 from collections.abc import Sequence
 
-from mooring.files.archive.jobs import Pattern
+from mooring.files.archive.jobs import Secret
 from mooring.files.errors import Refused, Rule
+from mooring.runner.finder import Finder as Searched
+from mooring.runner.finder import Telltales
 
 
 class Finder:
-    """Raises Refused when a file holds one of the patterns, also across two pieces."""
+    """Raises Refused when a file holds one of the values, in whatever form, also across two pieces."""
 
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
-        self._names = {pattern.data: pattern.name for pattern in patterns}
-        longest_first = sorted(self._names, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first))) if longest_first else None
-        self._keep = max(map(len, self._names), default=1) - 1
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        self._telltales = Telltales((secret.name, secret.value) for secret in secrets)
         self._path = ""
-        self._rest = b""
+        self._file = Searched(self._telltales)
 
     def name(self, name: str) -> None:
-        """Raises Refused, without the name, when it holds one of the patterns."""
-        found = self._pattern.search(os.fsencode(name)) if self._pattern else None
+        """Raises Refused, without the name, when it holds one of the values."""
+        found = self._telltales.name(os.fsencode(name))
         if found is not None:
-            raise Refused(Rule.SECRET, f"the name of an entry holds the value of {self._names[found[0]]}")
+            raise Refused(Rule.SECRET, f"the name of an entry holds the value of {found}")
 
     def __call__(self, path: str, piece: memoryview) -> None:
-        if self._pattern is None:
+        if not self._telltales.plain:
             return
         if path != self._path:
-            self._path, self._rest = path, b""
-        data = self._rest + bytes(piece)
-        found = self._pattern.search(data)
-        if found is not None:
-            raise Refused(Rule.SECRET, f"it holds the value of {self._names[found[0]]}", entry=path)
-        self._rest = data[-self._keep :] if self._keep else b""
+            self._path, self._file = path, Searched(self._telltales)
+        self._file(bytes(piece))
+        if self._file.found is not None:
+            raise Refused(Rule.SECRET, f"it holds the value of {self._file.found}", entry=path)

@@ -36,20 +36,20 @@ class Check(_Job, tag="check", frozen=True, kw_only=True):
     manifest: int
 
 
-class Pattern(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that no changed file may hold, and what they are called."""
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that no changed file may hold, and what it is called."""
 
     name: str
-    data: bytes
+    value: bytes
 
     def __repr__(self) -> str:
-        return f"Pattern(name={self.name!r})"
+        return f"Secret(name={self.name!r})"
 
 
 class Capture(_Job, tag="capture", frozen=True, kw_only=True):
     """Make an archive of ours of what lies in `upper` over `lower`, whose manifest is `base`. All are open.
 
-    `left_out` are names in the root that belong to nobody's version; `patterns` withhold the whole.
+    `left_out` are names in the root that belong to nobody's version; `secrets` withhold the whole.
     """
 
     lower: int
@@ -59,7 +59,7 @@ class Capture(_Job, tag="capture", frozen=True, kw_only=True):
     manifest: int
     blocks: int
     left_out: list[str]
-    patterns: list[Pattern]
+    secrets: list[Secret]
     limits: Limits
 
 

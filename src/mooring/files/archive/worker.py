@@ -110,7 +110,7 @@ def _take(job: Take) -> Taken:
 
 
 def _capture(job: Capture) -> Taken:
-    finder = Finder(job.patterns)
+    finder = Finder(job.secrets)
     found = changes.changes(job.upper, job.left_out, finder, job.limits)
     tree = changes.laid_over(manifest.read(_chunks(job.base)), found, job.limits)
     head = Head(entries=len(tree), uncompressed_size=tree.total)
