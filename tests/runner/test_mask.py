@@ -240,6 +240,15 @@ def test_values_that_overlap_are_both_masked() -> None:
     assert said + mask.text(held + "ma-delta") == "an ***A******B***"
 
 
+def test_values_that_overlap_without_an_end_are_not_held_for_ever() -> None:
+    mask, said, held = Mask({"A": b"ab" * 10, "B": b"ba" * 10}), "", ""
+    for _ in range(200):
+        more, held = mask.split(held + "ab" * 100)
+        said += more
+        assert len(held) < 1000
+    assert "ab" * 10 not in said
+
+
 def test_a_line_that_stands_in_many_files_does_not_tell_of_a_secret() -> None:
     config = b"apiVersion: v1\nkind: Config\nusers:\n- user:\n    token: made-up-token-of-forty-characters-0123456\n"
     mask = Mask({"KUBECONFIG": config})

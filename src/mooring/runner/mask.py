@@ -20,6 +20,7 @@ _INFINITE = (float("inf"), float("-inf"))
 # A form is looked for by its first characters; that many different beginnings a pattern tells apart quickly.
 _HEAD = SHORTEST
 _FEW = 48
+_MOST_STEPS = 16
 # A text that ends in a long line of base64, or in the beginning of the line after one.
 _LONG_LINE = re.compile(r"[A-Za-z0-9+/_-]{16}=*(?:\s+[A-Za-z0-9+/_-]*)?\s*\Z")
 
@@ -127,12 +128,17 @@ class Mask:
             # A wrapped line is long; the end of any other is not held back.
             if search is self._written or _LONG_LINE.search(text):
                 cut = min(cut, view.place(search.beginning(view.text)))
-        before = len(text)
-        while cut < before:
-            before = cut
+        for _ in range(_MOST_STEPS):
             # To hold more is always safe, to cut through a value or an escape never.
-            cut = min([cut, *(start for start, end, _ in found if start < cut < end)])
-            cut = min([cut, *(view.whole(cut) for _, view in views)])
+            whole = min([cut, *(start for start, end, _ in found if start < cut < end)])
+            whole = min([whole, *(view.whole(whole) for _, view in views)])
+            if whole == cut:
+                break
+            cut = whole
+        else:
+            # Values that overlap without an end are not held for ever.
+            for start, end, _ in found:
+                cut = end if start < cut < end else cut
         return _masked(text, found, cut), text[cut:]
 
     def _views(self, text: str, *, open_ended: bool) -> Iterator[tuple[Search, View]]:
@@ -148,12 +154,19 @@ class Mask:
         return bool(_LONG_LINE.search(text)) or bool(next(self._coded.matches("".join(text.split())), None))
 
     def _spans(self, text: str, views: list[tuple[Search, View]]) -> list[Span]:
-        """Where values stand in the text, the first first, the longest first of those that begin together."""
+        """Where values stand in the text, the first first; those of one secret do not overlap."""
         assert self._search is not None
         found = list(self._search.matches(text))
         for search, view in views:
             found += [(*view.span(start, end), name) for start, end, name in search.matches(view.text)]
-        return sorted(found, key=lambda span: (span[0], -span[1]))
+        found.sort(key=lambda span: (span[0], -span[1]))
+        ends: dict[str, int] = {}
+        apart: list[Span] = []
+        for span in found:
+            if span[0] >= ends.get(span[2], 0):
+                ends[span[2]] = span[1]
+                apart.append(span)
+        return apart
 
     def finds(self, pieces: Iterable[bytes]) -> str | None:
         """The name of the first secret whose value stands in these bytes, None when there is none."""
@@ -185,14 +198,13 @@ def _named(values: Mapping[str, bytes], of: Callable[[bytes], Iterator[str]]) ->
 def _masked(text: str, found: list[Span], until: int) -> str:
     """The text up to `until`, without what was found in it. Of two that overlap, both are named."""
     parts: list[str] = []
-    at, last = 0, ""
+    at = 0
     for start, end, name in found:
-        if start >= until:
+        if end > until:
             break
         if end > at:
-            if start >= at or name != last:
-                parts += (text[at:start], f"***{name}***")
-            at, last = end, name
+            parts += (text[at:start], f"***{name}***")
+            at = end
     return "".join([*parts, text[at:until]]) if parts else text[:until]
 
 
