@@ -12,6 +12,7 @@ from mooring.app import App
 from mooring.base.errors import MooringError, Unavailable, Unfit
 from mooring.files.blobs import objects
 from mooring.files.blobs.base import fetchable
+from mooring.files.blobs.s3 import S3Settings, in_bucket
 from surfaces.files import Work
 from surfaces.people import Asker
 
@@ -49,6 +50,13 @@ def test_a_key_that_obstore_has_not_or_has_as_another_cannot(key: str) -> None:
     with pytest.raises(Unfit) as refused:
         fetchable(key, field="source.key")
     assert refused.value.facts == {"field": "source.key"}
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_no_bucket_is_asked_for_it(key: str) -> None:
+    """Else `/lead` would be answered with what lies under `lead`."""
+    with pytest.raises(Unfit, match="cannot be fetched"):
+        in_bucket(S3Settings(bucket="theirs")).fetch(key)
 
 
 @pytest.mark.parametrize("key", REFUSED)

@@ -19,16 +19,13 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def fresh(root: Path) -> Generator[Path]:
     """A hidden directory, whose content is `root`'s when the block ends well; else nothing is. Raises Unfit.
 
-    A `root` that is there, empty, stays the very directory it is: it may be a volume, or where a shell stands. The
-    hidden one lies in it, as only there it is sure to be on the same filesystem, and ours to write.
+    A `root` that is there, empty, stays the very directory it is: it may be a volume, or where a shell stands.
     """
     try:
         there = root.is_dir()
         if os.path.lexists(root) and not (there and not any(root.iterdir())):
             raise Unfit(f"{root} is there already", hint="name another directory, or empty it")
-        place = root if there else root.absolute().parent
-        place.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".pull.", dir=place))
+        draft = _hidden(root, there=there)
     except OSError as error:
         raise Unfit(f"cannot write {root}: {error.strerror}") from error
     try:
@@ -37,6 +34,25 @@ def fresh(root: Path) -> Generator[Path]:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _hidden(root: Path, *, there: bool) -> Path:
+    if not there:
+        root.absolute().parent.mkdir(parents=True, exist_ok=True)
+        return _new(root.absolute().parent)
+    # Beside it, so that nobody sees a part of the content in it, nor what is left when this command is killed.
+    with contextlib.suppress(OSError):
+        draft = _new(root.resolve().parent)
+        try:
+            return draft.rename(root / draft.name).rename(draft)
+        except OSError:
+            draft.rmdir()
+    # Its parent is not ours to write, or nothing moves from there into a volume.
+    return _new(root)
+
+
+def _new(place: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=".pull.", dir=place))
 
 
 def _settle(draft: Path, root: Path, *, there: bool) -> None:
@@ -51,8 +67,8 @@ def _settle(draft: Path, root: Path, *, there: bool) -> None:
 
 
 def _move(draft: Path, root: Path) -> None:
-    """Everything out of the draft into `root` around it, or nothing."""
-    if [path.name for path in root.iterdir()] != [draft.name]:
+    """Everything out of the draft into `root`, or nothing."""
+    if any(path.name != draft.name for path in root.iterdir()):
         raise Unfit(f"{root} is no longer empty", hint="name another directory, or empty it")
     moved: list[Path] = []
     try:

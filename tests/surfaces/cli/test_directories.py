@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -58,11 +59,42 @@ def test_a_directory_that_somebody_fills_meanwhile_keeps_what_they_put_there_alo
     assert (sorted(path.name for path in tmp_path.iterdir()), (tmp_path / "a").read_bytes()) == (["a"], b"theirs")
 
 
+def test_nobody_sees_in_a_directory_what_is_not_whole(tmp_path: Path) -> None:
+    (root := tmp_path / "root").mkdir()
+    seen = list[list[Path]]()
+    fill(root, "ab", lambda: seen.append(list(root.iterdir())))
+    assert (seen, sorted(path.name for path in root.iterdir()), list(tmp_path.iterdir())) == ([[]], ["a", "b"], [root])
+
+
+@pytest.mark.parametrize("how", ["its parent is not ours", "it is a volume"])
+def test_a_directory_is_filled_whose_parent_is_of_no_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    (root := tmp_path / "root").mkdir()
+    made, rename = tempfile.mkdtemp, Path.rename
+
+    def new(prefix: str, dir: Path) -> str:  # noqa: A002 - its name
+        if dir == tmp_path and how == "its parent is not ours":
+            raise PermissionError(13, "Permission denied", str(dir))
+        return made(prefix=prefix, dir=dir)
+
+    def move(path: Path, target: Path) -> Path:
+        if tmp_path in (path.parent, target.parent):
+            raise OSError(18, "Invalid cross-device link", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", new)
+    monkeypatch.setattr(Path, "rename", move)
+    fill(root, "ab")
+    assert (sorted(path.name for path in root.iterdir()), list(tmp_path.iterdir())) == (["a", "b"], [root])
+
+
 def test_what_cannot_be_moved_into_a_directory_leaves_it_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rename, renamed = Path.rename, count()
 
     def breaks(path: Path, target: Path) -> Path:
-        if next(renamed) == 2:
+        # The first two try whether it can be done at all.
+        if next(renamed) == 4:
             raise OSError(28, "No space left on device", str(path))
         return rename(path, target)
 
