@@ -4,6 +4,7 @@ A zip says everything twice or three times; here all of it must agree, and the e
 from the first byte to the directory, with nothing before, between or behind them.
 """
 
+import codecs
 import os
 import stat
 import struct
@@ -45,7 +46,7 @@ _CODE_PAGES = (
 # For a letter that is not in the code page: Info-ZIP's, Apache Commons Compress's, everybody else's.
 _LACKS: tuple[Callable[[str], str], ...] = (
     lambda letter: f"#U{ord(letter):04x}" if ord(letter) <= _MAX16 else f"#L{ord(letter):06x}",
-    lambda letter: "".join(f"%U{int(unit, 16):04X}" for unit in letter.encode("utf-16-be").hex(" ", 2).split()),
+    lambda letter: "".join(f"%U{unit.upper()}" for unit in codecs.utf_16_be_encode(letter)[0].hex(" ", 2).split()),
     lambda _: "?",
 )
 _PIECE = 1 << 20
@@ -82,6 +83,12 @@ class _Central(NamedTuple):
     attributes: int
     offset: int
     extra: Mapping[int, bytes]
+
+
+def load() -> None:
+    """Have the code pages at hand, for a process that will have no files to find them in."""
+    for page in _CODE_PAGES:
+        codecs.lookup(page)
 
 
 def members(descriptor: int, limits: Limits) -> Iterator[Member]:
