@@ -19,6 +19,7 @@ from archives.make import (
     record,
     symlink,
     tar,
+    unicode_path,
 )
 from mooring.files.archive.limits import Limits
 from mooring.files.errors import Rule
@@ -224,6 +225,15 @@ PAX = {
 }
 
 _GOOD = tar(file("a"), file("b"))
+
+
+def _flagged(flags: int) -> bytes:
+    """As gzip with these flags, and nothing of what they promise."""
+    made = bytearray(gz(_GOOD))
+    made[3] = flags
+    return bytes(made)
+
+
 _ZST = zstandard.ZstdCompressor().compress(_GOOD)
 
 ENVELOPES = {
@@ -252,6 +262,11 @@ ENVELOPES = {
     "zeros after gzip": Case(data=gz(_GOOD) + bytes(512), rule=Rule.TRAILING),
     "a wrong CRC": Case(data=gz(_GOOD)[:-8] + b"\0\0\0\0" + gz(_GOOD)[-4:], rule=Rule.CHECKSUM),
     "a wrong length": Case(data=gz(_GOOD)[:-4] + b"\1\0\0\0", rule=Rule.CHECKSUM),
+    **{
+        f"gzip with the reserved flag {flag:#x}": Case(data=_flagged(flag), rule=Rule.HEADER)
+        for flag in (0x20, 0x40, 0x80)
+    },
+    "a second member with a reserved flag": Case(data=gz(b"") + _flagged(0x80), rule=Rule.HEADER),
     "gzip cut in its trailer": Case(data=gz(_GOOD)[:-3], rule=Rule.TRUNCATED),
     "gzip cut in its data": Case(data=gz(_GOOD)[:60], rule=Rule.TRUNCATED),
     "a second member that is cut": Case(data=gz(_GOOD) + gz(b"")[:7], rule=Rule.TRUNCATED),
@@ -267,6 +282,7 @@ ENVELOPES = {
 }
 
 _EVIL = Zipped().add(b"evil").done()
+_OTHER_NAME = unicode_path(b"good", "evil")
 _ZIP64 = struct.pack("<HHQ", 1, 8, 7)
 
 ZIPS = {
@@ -327,6 +343,34 @@ ZIPS = {
     "a zip in two parts": _zip(Rule.ZIP_LAYOUT, _in_parts(Zipped().add(b"a").done())),
     "a zip directory with content": _zip(Rule.NUMBER, Zipped().add(b"d/", b"x", mode=0o40755).done()),
     "a name of a directory, a mode of a file": _zip(Rule.ZIP_MISMATCH, Zipped().add(b"d/", b"").done()),
+    "a directory by its DOS attribute alone": _zip(
+        Rule.ZIP_MISMATCH, Zipped().add(b"d", b"", mode=0, made_by=20, dos=0x10).done(), "d"
+    ),
+    "a Unicode path that is another": _zip(
+        Rule.ZIP_MISMATCH, Zipped().add(b"good", central_extra=_OTHER_NAME, local_extra=_OTHER_NAME).done(), "good"
+    ),
+    "a Unicode path that is another, without the sign of UTF-8": _zip(
+        Rule.ZIP_MISMATCH, Zipped().add(b"good", flags=0, central_extra=_OTHER_NAME).done(), "good"
+    ),
+    "a Unicode path that is another in the entry's own header": _zip(
+        Rule.ZIP_MISMATCH, Zipped().add(b"good", local_extra=_OTHER_NAME).done(), "good"
+    ),
+    "a Unicode path that no code page has so": _zip(
+        Rule.ZIP_MISMATCH, Zipped().add(b"\x81", flags=0, central_extra=unicode_path(b"\x81", "\u6587")).done()
+    ),
+    "a Unicode path beside a name in UTF-8": _zip(
+        Rule.ZIP_MISMATCH,
+        Zipped().add("\u00fc".encode(), central_extra=unicode_path("\u00fc".encode(), "\u251c\u255d")).done(),
+    ),
+    "a Unicode path that is not UTF-8": _zip(
+        Rule.ENCODING, Zipped().add(b"a", flags=0, central_extra=unicode_path(b"a", "ab")[:-1] + b"\xff").done()
+    ),
+    "a Unicode path that goes up": _zip(
+        Rule.TRAVERSAL, Zipped().add(b"../\x81", flags=0, central_extra=unicode_path(b"../\x81", "../\u00fc")).done()
+    ),
+    "a stale Unicode path beside a name that is not UTF-8": _zip(
+        Rule.ENCODING, Zipped().add(b"\x81", flags=0, central_extra=unicode_path(b"\x82", "\u00fc")).done()
+    ),
     "too many entries in a zip": _zip(Rule.ENTRIES, _many(51)),
 }
 

@@ -121,6 +121,7 @@ class Zipped:
         made_by: int = 3 << 8 | 20,
         date: int = 0x5A21,
         time: int = 0,
+        dos: int = 0,
     ) -> "Zipped":
         packed = data if method == 0 else _deflated(data)
         checksum = zlib.crc32(data) if crc is None else crc
@@ -135,7 +136,7 @@ class Zipped:
         self.body += inner + local_extra + packed + descriptor
         self.directory += struct.pack(
             "<4s6H3I5H2I", b"PK\x01\x02", made_by, 20, flags, method, time, date, checksum, len(packed), real,
-            len(name), len(central_extra), 0, 0, 0, mode << 16, where,
+            len(name), len(central_extra), 0, 0, 0, mode << 16 | dos, where,
         )  # fmt: skip
         self.directory += name + central_extra
         self.count += 1
@@ -146,6 +147,13 @@ class Zipped:
         number = self.count if count is None else count
         end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, number, number, len(self.directory), start, len(comment))
         return before + self.body + self.directory + after + end + comment
+
+
+def unicode_path(header_name: bytes, name: str, *, crc: int | None = None, version: int = 1) -> bytes:
+    """Info-ZIP's extra field that says a name in UTF-8, made for what the header has."""
+    checksum = zlib.crc32(header_name) if crc is None else crc
+    data = struct.pack("<BI", version, checksum) + name.encode()
+    return struct.pack("<HH", 0x7075, len(data)) + data
 
 
 def _deflated(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from archives.make import Zipped, base256, directory, file, gz, hard_link, pax, record, symlink, tar
+from archives.make import Zipped, base256, directory, file, gz, hard_link, pax, record, symlink, tar, unicode_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,24 @@ _DATES = {
     )
 }
 
+_WRITTEN = {
+    f"a zip that says {name} as {raw!r}, and once more": Neutral(
+        data=Zipped()
+        .add(raw, flags=0, central_extra=unicode_path(raw, name), local_extra=unicode_path(raw, name))
+        .done(),
+        entries={name: {"type": "file"}},
+    )
+    for raw, name in (
+        (b"caf\x82", "caf\u00e9"),  # what DOS had
+        (b"caf\xe9", "caf\u00e9"),  # what Windows had
+        (b"\x95\x5c", "\u8868"),  # in Japan
+        ("caf\u00e9".encode(), "caf\u00e9"),
+        (b"a#U6587#L01f680", "a\u6587\U0001f680"),  # Info-ZIP
+        (b"a%U6587%UD83D%UDE80", "a\u6587\U0001f680"),  # Apache Commons Compress
+        (b"\x81_?", "\u00fc_\u6587"),
+    )
+}
+
 _SAME = {"type": "file", "size": 4, "mode": 0o755, "sha256": hashlib.sha256(b"same").hexdigest(), "target": None}
 
 LINKED = {
@@ -105,4 +123,4 @@ UNPORTABLE = {
     )
 }  # fmt: skip
 
-NEUTRALISED = RIGHTS | TIMES | _DATES | LINKED | UNPORTABLE
+NEUTRALISED = RIGHTS | TIMES | _DATES | _WRITTEN | LINKED | UNPORTABLE

@@ -97,6 +97,21 @@ GOOD: dict[str, tuple[bytes, set[str]]] = {
         make.Zipped().add(b"a", b"", flags=0x808, descriptor=b"PK\x07\x08" + bytes(12)).done(),
         {"a"},
     ),
+    **{
+        f"a zip with a Unicode path that is {says}": (
+            make.Zipped().add(b"good", central_extra=field, local_extra=field).done(),
+            {"good"},
+        )
+        for says, field in {
+            "stale": make.unicode_path(b"evil", "evil"),
+            "of a version to come": make.unicode_path(b"good", "evil", version=2),
+            "too short": b"\x75\x70\x02\x00\x01\x00",
+        }.items()
+    },
+    "a zip directory with a DOS attribute too": (
+        make.Zipped().add(b"d/", b"", mode=0, made_by=20, dos=0x10).done(),
+        {"d"},
+    ),
     "a zip from Windows": (make.Zipped().add(b"a", mode=0, made_by=20).done(), {"a"}),
     "a zip with a link": (make.Zipped().add(b"a", b"b", mode=0o120777).done(), {"a"}),
 }

@@ -1,8 +1,6 @@
 """`moor fs`: filesystems from and to directories and archives, and what lies in them."""
 
 import contextlib
-import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -20,7 +18,7 @@ from mooring.cli.packing import checksum_of, look, pack, same, there
 from mooring.cli.plain import line
 from mooring.cli.progress import bar
 from mooring.cli.units import clock, many, size
-from mooring.cli.unpacking import Pieces, unpack
+from mooring.cli.unpacking import Pieces, fresh, unpack
 from mooring.client.errors import Clash, Missing, Unfit
 from mooring.client.files import Sending
 from mooring.client.mooring import Mooring
@@ -176,30 +174,9 @@ def pull(name: str, directory: Path | None, archive: Path | None, version: str |
             _keep(mooring, held, archive, version)
             return
         root = directory or Path(held.name.replace("/", "_"))
-        with _fresh(root) as fresh, bar("receiving", held.archive_size if version is None else None) as tell:
-            count = unpack(Pieces(mooring.filesystems.archive(held.id, version=version), tell), fresh)
+        with fresh(root) as draft, bar("receiving", held.archive_size if version is None else None) as tell:
+            count = unpack(Pieces(mooring.filesystems.archive(held.id, version=version), tell), draft)
         click.echo(f"{root}: {_entries(count)}")
-
-
-@contextlib.contextmanager
-def _fresh(root: Path) -> Generator[Path]:
-    """A directory beside `root` that becomes it when the block ends well. Raises Unfit."""
-    try:
-        if root.is_dir() and not any(root.iterdir()):
-            root.rmdir()
-        if os.path.lexists(root):
-            raise Unfit(f"{root} is there already", hint="name another directory, or empty it")
-        root.absolute().parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.absolute().parent))
-    except OSError as error:
-        raise Unfit(f"cannot write {root}: {error.strerror}") from error
-    try:
-        yield fresh
-        fresh.chmod(0o755)
-        fresh.rename(root)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
 
 
 def _keep(mooring: Mooring, held: Filesystem, archive: Path, version: str | None) -> None:

@@ -18,7 +18,7 @@ class Pattern:
 
 def patterns(lines: Iterable[str]) -> list[Pattern]:
     """The patterns of an ignore file. Blank lines and those that begin with # say nothing."""
-    return [_pattern(line) for line in map(str.rstrip, lines) if line and not line.startswith("#")]
+    return [_pattern(line) for line in map(_trimmed, lines) if line and not line.startswith("#")]
 
 
 def ignored(path: str, found: Sequence[Pattern], *, directory: bool) -> bool:
@@ -29,9 +29,19 @@ def ignored(path: str, found: Sequence[Pattern], *, directory: bool) -> bool:
     return False
 
 
+# As git has it: spaces at the end are no part of a pattern but where a backslash says so; tabs always are.
+_LINE = re.compile(r"((?:\\.|.)*?) *", re.DOTALL)
+
+
+def _trimmed(line: str) -> str:
+    found = _LINE.fullmatch(line)
+    assert found is not None
+    return found[1]
+
+
 def _pattern(line: str) -> Pattern:
     keeps = line.startswith("!")
-    text = line.removeprefix("!").removeprefix("\\")
+    text = line.removeprefix("!")
     directories = text.endswith("/")
     text = text.rstrip("/")
     # With a slash in it, a pattern is meant from the top; without one, at any depth.

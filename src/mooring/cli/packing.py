@@ -92,7 +92,8 @@ def _found(path: str, entry: os.DirEntry[str]) -> Found:
         size=told.st_size if kind == "file" else 0,
         executable=kind == "file" and bool(told.st_mode & 0o100),
         mtime=max(0, int(told.st_mtime)),
-        target=str(Path(entry.path).readlink()) if kind == "symlink" else None,
+        # A Path would make `a` of `./a` and of `a/`; the link is to stay as it is.
+        target=os.readlink(entry.path) if kind == "symlink" else None,  # noqa: PTH115
     )
 
 

@@ -1,8 +1,11 @@
 """An archive of a version as a directory. What a server sends is not trusted to stay inside it."""
 
+import contextlib
 import os
+import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -10,6 +13,73 @@ from mooring.client.errors import Unavailable, Unfit
 
 _READ = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def fresh(root: Path) -> Generator[Path]:
+    """A hidden directory, whose content is `root`'s when the block ends well; else nothing is. Raises Unfit.
+
+    A `root` that is there, empty, stays the very directory it is: it may be a volume, or where a shell stands.
+    """
+    try:
+        there = root.is_dir()
+        if os.path.lexists(root) and not (there and not any(root.iterdir())):
+            raise Unfit(f"{root} is there already", hint="name another directory, or empty it")
+        draft = _hidden(root, there=there)
+    except OSError as error:
+        raise Unfit(f"cannot write {root}: {error.strerror}") from error
+    try:
+        yield draft
+        _settle(draft, root, there=there)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _hidden(root: Path, *, there: bool) -> Path:
+    if not there:
+        root.absolute().parent.mkdir(parents=True, exist_ok=True)
+        return _new(root.absolute().parent)
+    # Beside it, so that nobody sees a part of the content in it, nor what is left when this command is killed.
+    with contextlib.suppress(OSError):
+        draft = _new(root.resolve().parent)
+        try:
+            return draft.rename(root / draft.name).rename(draft)
+        except OSError:
+            draft.rmdir()
+    # Its parent is not ours to write, or nothing moves from there into a volume.
+    return _new(root)
+
+
+def _new(place: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=".pull.", dir=place))
+
+
+def _settle(draft: Path, root: Path, *, there: bool) -> None:
+    try:
+        if there:
+            _move(draft, root)
+        else:
+            draft.chmod(0o755)
+            draft.rename(root)
+    except OSError as error:
+        raise Unfit(f"cannot write {root}: {error.strerror}") from error
+
+
+def _move(draft: Path, root: Path) -> None:
+    """Everything out of the draft into `root`, or nothing."""
+    if any(path.name != draft.name for path in root.iterdir()):
+        raise Unfit(f"{root} is no longer empty", hint="name another directory, or empty it")
+    moved: list[Path] = []
+    try:
+        for path in list(draft.iterdir()):
+            path.rename(root / path.name)
+            moved.append(path)
+        draft.rmdir()
+    except BaseException:
+        for path in moved:
+            (root / path.name).rename(path)
+        raise
 
 
 class Pieces:

@@ -38,7 +38,7 @@ class Bucket(Protocol):
     """A place that archives may be imported from."""
 
     def fetch(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes under any key. Raises Missing, Unavailable."""
+        """The bytes under any key. Raises Unfit (no such key), Missing, Unavailable."""
         ...
 
 

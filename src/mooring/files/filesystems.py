@@ -13,6 +13,7 @@ from mooring.base import giturl, work
 from mooring.base.db import Tx
 from mooring.base.errors import Clash, Missing, Unavailable, Unfit
 from mooring.base.ids import is_id, raw
+from mooring.files.blobs.base import fetchable
 from mooring.files.entities import (
     Coming,
     Filesystem,
@@ -261,7 +262,8 @@ async def _check(tx: Tx, coming: Coming) -> None:
             if not await blobs.hold(tx, key):
                 says = f"source: nothing was sent with the checksum {checksum}; PUT it to /uploads/{checksum} first"
                 raise Unfit(says, field="source.checksum")
-        case StoredObject(checksum=checksum):
+        case StoredObject(key=key, checksum=checksum):
+            fetchable(key, field="source.key")
             if checksum is not None:
                 upload_key(None, checksum)
         case Repository(repo_url=url):

@@ -107,13 +107,13 @@ class Call:
         wanted = self.header("If-Match")
         if wanted is None:
             return
-        if not _names(wanted, version, "If-Match", weak=False):
+        if not _names(wanted, etag(version), "If-Match", weak=False):
             raise Stale(f"it is at version {version} now; read it again and decide anew", version=version)
 
-    def has_already(self, version: int) -> bool:
-        """Whether If-None-Match says that the asker has this version."""
+    def has_already(self, mark: str) -> bool:
+        """Whether If-None-Match says that the asker has what this ETag is of."""
         held = self.header("If-None-Match")
-        return held is not None and _names(held, version, "If-None-Match", weak=True)
+        return held is not None and _names(held, mark, "If-None-Match", weak=True)
 
 
 def etag(version: int) -> str:
@@ -137,7 +137,7 @@ def reason_of(request: Request[Any, Any, Any]) -> str | None:
     return text or None
 
 
-def _names(header: str, version: int, name: str, *, weak: bool) -> bool:
+def _names(header: str, mark: str, name: str, *, weak: bool) -> bool:
     if header.strip() == "*":
         return True
     found = False
@@ -146,8 +146,8 @@ def _names(header: str, version: int, name: str, *, weak: bool) -> bool:
         if weak:
             tag = tag.removeprefix("W/")
         if len(tag) < 2 or not (tag.removeprefix("W/").startswith('"') and tag.endswith('"')):  # noqa: PLR2004 - two quotes
-            raise Malformed(f'{name}: {tag[:40]} is no entity tag; it is a version in quotes, "3"', header=name)
-        found = found or tag == etag(version)
+            raise Malformed(f'{name}: {tag[:40]} is no entity tag; it stands in quotes, "3"', header=name)
+        found = found or tag == mark
     return found
 
 

@@ -13,7 +13,7 @@ from mooring.http.errors import OutOfRange
 from mooring.http.route import BYTES, Answer, Route
 from mooring.wire import files as wire
 
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII | re.IGNORECASE)
 _LINES = "application/x-ndjson"
 _MOST_LINES = 1 << 20
 # What someone put into a filesystem is never shown as a page of ours.
@@ -26,6 +26,8 @@ async def _file(call: Call) -> Answer:
         version = await filesystems.version(tx, call.actor, call.path["id"], asked.version)
         row = await browse.entry(tx, version.id, asked.path.strip("/"))
     mark = f'"{row.sha256}"'
+    if row.sha256 is not None and call.has_already(mark):
+        return Answer(status=304, headers={"ETag": mark})
     headers = {**_ATTACHED, "Accept-Ranges": "bytes", "ETag": mark}
     span = _span(call.header("Range"), row.size) if call.header("If-Range") in (None, mark) else None
     start, end = span or (0, row.size)
@@ -58,8 +60,10 @@ def _span(text: str | None, size: int) -> tuple[int, int] | None:
 
 async def _manifest(call: Call) -> Answer:
     version = await _sound(call, call.asked(wire.VersionQuery).version)
-    stream = call.app.contents.manifest(version)
     headers = {"ETag": f'"{version.manifest_checksum}"', "Vary": "Accept-Encoding"}
+    if call.has_already(headers["ETag"]):
+        return Answer(status=304, headers=headers)
+    stream = call.app.contents.manifest(version)
     if "gzip" in (call.header("Accept-Encoding") or ""):
         headers["Content-Encoding"] = "gzip"
     else:
@@ -89,7 +93,10 @@ async def _archive(call: Call) -> Answer:
     if asked.format == "zip":
         stream = await _begun(call, version, zipped(call.app.contents, version))
         return Answer(stream=stream, media="application/zip", headers=_ATTACHED)
-    headers = {**_ATTACHED, "Content-Length": str(version.archive_size), "ETag": f'"{version.archive_checksum}"'}
+    mark = f'"{version.archive_checksum}"'
+    if call.has_already(mark):
+        return Answer(status=304, headers={"ETag": mark})
+    headers = {**_ATTACHED, "Content-Length": str(version.archive_size), "ETag": mark}
     stream = await _begun(call, version, call.app.contents.archive(version))
     return Answer(stream=stream, media="application/gzip", headers=headers)
 
@@ -132,16 +139,16 @@ ROUTES: list[Route] = [
     Route(
         method="GET", path=f"{_ONE}/content", operation="readFilesystemContent", tag="filesystems",
         says="The bytes of one file, or of a Range of it", handle=_file, query=wire.ContentQuery, media=BYTES,
-        refuses=(404, 416, 422), headers=("Range", "If-Range"),
+        refuses=(404, 416, 422), headers=("Range", "If-Range", "If-None-Match"),
     ),
     Route(
         method="GET", path=f"{_ONE}/manifest", operation="readFilesystemManifest", tag="filesystems",
         says="Everything that lies in a version, a JSON object a line", handle=_manifest, query=wire.VersionQuery,
-        media=_LINES, refuses=(404,),
+        media=_LINES, refuses=(404,), headers=("If-None-Match",),
     ),
     Route(
         method="GET", path=f"{_ONE}/archive", operation="readFilesystemArchive", tag="filesystems",
         says="A version as a tar.gz, as it is stored, or as a zip", handle=_archive, query=wire.ArchiveQuery,
-        media="application/gzip", refuses=(404,),
+        media="application/gzip", refuses=(404,), headers=("If-None-Match",),
     ),
 ]  # fmt: skip

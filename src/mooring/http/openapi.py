@@ -35,12 +35,15 @@ _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 _ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Operation-ID": ("Names this request in the server's log", {"type": "string"}),
-    "ETag": ("The version, in quotes", {"type": "string", "examples": ['"1"']}),
+    "ETag": (
+        "What it is known by again, in quotes; of a resource its version",
+        {"type": "string", "examples": ['"1"']},
+    ),
     "Location": ("Where it is", {"type": "string"}),
     "Idempotent-Replayed": ("`true` where this is the first answer again", {"type": "string"}),
     "WWW-Authenticate": ("Which tokens are taken", {"type": "string"}),
     "Retry-After": ("How many seconds to wait", {"type": "integer", "minimum": 1}),
-    "Content-Range": ("How long it is", {"type": "string"}),
+    "Content-Range": ("Which bytes these are, and how many there are", {"type": "string"}),
 }
 """Header of an answer → what it says, its schema."""
 _OF_REFUSAL = {401: "WWW-Authenticate", 416: "Content-Range", 429: "Retry-After"}
@@ -213,6 +216,12 @@ def _responses(route: Route, named: dict[int, dict[str, Any]], components: dict[
     elif route.status != 204:  # noqa: PLR2004 - No Content
         good["content"] = {route.media: {"schema": {"type": "string"}}}
     found = {str(route.status): good}
+    if "Range" in route.headers:
+        found["206"] = {
+            **good,
+            "description": "The Range of it",
+            "headers": _headers(*_answered(route), "Content-Range"),
+        }
     statuses = {*route.refuses, *(() if route.public else _ALWAYS)}
     if route.body is not None:
         statuses |= {413, 415}
@@ -228,7 +237,7 @@ def _answered(route: Route) -> tuple[str, ...]:
     """The headers of a good answer, besides those of every answer."""
     versioned = isinstance(route.answer, type) and issubclass(route.answer, Resource)
     return (
-        *(("ETag",) if versioned else ()),
+        *(("ETag",) if versioned or "If-None-Match" in route.headers else ()),
         *(("Location",) if versioned and route.status == 201 else ()),  # noqa: PLR2004 - Created
         *(("Idempotent-Replayed",) if "Idempotency-Key" in route.headers else ()),
     )

@@ -192,8 +192,9 @@ def _read(resource: Resource[T]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
         async with call.app.database.reading() as tx:
             row = await resource.verbs.read(tx, call.actor, call.path["id"])
-            if call.has_already(_version(row)) and resource.settled:
-                return Answer(status=304, headers={"ETag": etag(_version(row))})
+            mark = etag(_version(row))
+            if call.has_already(mark) and resource.settled:
+                return Answer(status=304, headers={"ETag": mark})
             return await answer(resource, tx, call, row)
 
     return handle

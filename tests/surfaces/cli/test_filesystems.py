@@ -17,7 +17,6 @@ from archives import make
 from archives.hostile import PATHS
 from archives.trees import Leaf, Trees, read, write
 from mooring.app import App
-from mooring.cli.ignoring import ignored, patterns
 from mooring.cli.packing import look, pack
 from mooring.files.blobs import objects
 from surfaces.cli.conftest import Moor, Served
@@ -147,27 +146,6 @@ async def test_ignored_files_are_left_out(moor: Moor, tree: Path) -> None:
     ]
 
 
-IGNORED = [
-    ("*.o", "a.o", True), ("*.o", "d/a.o", True), ("*.o", "a.o/b", False), ("/a", "d/a", False), ("d/a", "d/a", True),
-    ("d/a", "x/d/a", False),
-    ("d/", "d", False), ("**/t", "a/b/t", True), ("a/**", "a/b/c", True),
-    ("a/**/c", "a/c", True), ("a/**/c", "a/b/d/c", True), ("?", "a", True),
-    ("?", "ab", False), ("[ab].c", "a.c", True), ("[!ab].c", "a.c", False),
-    ("\\#x", "#x", True), ("*", "anything", True), ("a*b", "a/b", False), ("x.y", "xzy", False),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("pattern", "path", "left_out"), IGNORED)
-def test_a_pattern_means_what_it_does_in_a_gitignore(pattern: str, path: str, left_out: bool) -> None:  # noqa: FBT001
-    assert ignored(path, patterns([pattern]), directory=False) is left_out
-
-
-def test_the_last_pattern_decides() -> None:
-    found = patterns(["*", "!keep", "keep/"])
-    assert not ignored("keep", found, directory=False)
-    assert ignored("keep", found, directory=True)
-
-
 @pytest.mark.slow
 async def test_one_looks_into_it(moor: Moor, tree: Path) -> None:
     await moor("fs", "push", str(tree), "f")
@@ -242,6 +220,47 @@ async def test_a_pull_never_writes_over_what_is_there(moor: Moor, tree: Path, tm
     assert read(tmp_path / "empty") == TREE
 
 
+TARGETS = ("./a", "d/", "d//.", "d/./", ".", "./", "a")
+
+
+@pytest.mark.slow
+async def test_a_link_leads_where_it_led_to_the_letter(moor: Moor, tmp_path: Path) -> None:
+    root, out = tmp_path / "tree" / "w", tmp_path / "out"
+    root.mkdir(parents=True)
+    (root / "d").mkdir()
+    (root / "a").write_bytes(b"a")
+    for number, target in enumerate(TARGETS):
+        (root / f"{number}").symlink_to(target)
+        (root / "d" / f"{number}").symlink_to(f"../{target}")
+    assert (await moor("fs", "push", str(root), "f")).status == 0
+    assert (await moor("fs", "pull", "f", str(out))).status == 0
+    links = sorted(path.relative_to(root) for path in root.rglob("*") if path.is_symlink())
+    assert len(links) == 2 * len(TARGETS)
+    # A Path would show some that differ as the same.
+    there, here = ([os.readlink(top / path) for path in links] for top in (root, out))  # noqa: PTH115
+    assert here == there
+    for pushed in (out, root):
+        assert "unchanged, version 1" in (await moor("fs", "push", str(pushed), "f")).out
+
+
+@pytest.mark.slow
+async def test_an_empty_directory_is_filled_wherever_one_stands(
+    moor: Moor, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await moor("fs", "push", str(tree), "f")
+    (here := tmp_path / "here").mkdir(mode=0o750)
+    before = here.stat()
+    monkeypatch.chdir(here)
+    pulled = await moor("fs", "pull", "f", ".")
+    assert (pulled.status, pulled.err, read(here)) == (0, "", TREE)
+    # A shell that stands in it stands in it still.
+    assert (here.stat().st_ino, here.stat().st_mode) == (before.st_ino, before.st_mode)
+    (tmp_path / "led to").mkdir()
+    (tmp_path / "leads").symlink_to("led to")
+    assert (await moor("fs", "pull", "f", str(tmp_path / "leads"))).status == 0
+    assert (read(tmp_path / "led to"), (tmp_path / "leads").readlink()) == (TREE, Path("led to"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("out", [("out",), ("--archive", "out.zip"), ("--archive", "out.tgz")])
 async def test_damage_far_behind_is_told_and_nothing_is_left(
@@ -256,9 +275,15 @@ async def test_damage_far_behind_is_told_and_nothing_is_left(
     content[-2000] ^= 0x10
     stored.write_bytes(content)
     monkeypatch.chdir(tmp_path)
-    said = await moor("fs", "pull", "f", *out)
-    assert (said.status, "not what was stored" in said.err) == (8, True), said.err
-    assert names(tmp_path) == ["data", "tree"]
+    (empty := tmp_path / "empty").mkdir(mode=0o710)
+    (tmp_path / "leads").symlink_to("empty")
+    before = empty.stat()
+    # Into a directory that is there as well, by its own name and another.
+    for where in (out, ("empty",), ("leads",)):
+        said = await moor("fs", "pull", "f", *where)
+        assert (said.status, "not what was stored" in said.err) == (8, True), said.err
+    assert names(tmp_path) == ["data", "empty", "leads", "tree"]
+    assert (names(empty), empty.stat().st_ino, empty.stat().st_mode) == ([], before.st_ino, before.st_mode)
     # It is looked at anew each time: once the bytes are right again, they are given.
     content[-2000] ^= 0x10
     stored.write_bytes(content)

@@ -19,6 +19,8 @@ _ZSTD_READ = 1 << 10
 _ZSTD_WINDOW = 128 << 20
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
+# RFC 1952, 2.3.1.2: with one of them there would be a field that nobody knows to skip. ISA-L looks at none of them.
+_GZIP_FLAGS_AT, _GZIP_RESERVED = 3, 0xE0
 _SKIPPABLE = range(0x50, 0x60)
 _OCTAL = re.compile(rb"[0-7]+")
 
@@ -147,10 +149,12 @@ def _gunzip(descriptor: int, limits: Limits) -> Iterator[bytes]:
     source = _Source(descriptor, _READ, ratio)
     data = source.read()
     while data:
-        if len(data) < len(_GZIP_MAGIC):
+        if len(data) <= _GZIP_FLAGS_AT:
             data += source.read()
         if not data.startswith(_GZIP_MAGIC):
             raise Refused(Rule.TRAILING, "there are bytes after the gzip data")
+        if len(data) > _GZIP_FLAGS_AT and data[_GZIP_FLAGS_AT] & _GZIP_RESERVED:
+            raise Refused(Rule.HEADER, "its gzip header has flags that are reserved")
         data = yield from _member(source, data, ratio)
 
 

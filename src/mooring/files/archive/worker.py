@@ -16,6 +16,7 @@ from typing import assert_never
 import msgspec
 
 from mooring.files.archive import changes, check, manifest
+from mooring.files.archive import zip as zips
 from mooring.files.archive.finder import Finder
 from mooring.files.archive.ingest import ingest
 from mooring.files.archive.jobs import (
@@ -141,6 +142,7 @@ def main() -> int:
     order = msgspec.json.decode(sys.stdin.buffer.read(_MOST_ORDER), type=Order)
     # Loaded before the root changes: what a first use would look for is out of reach then.
     hashlib.sha256().hexdigest()
+    zips.load()
     confine(order.confines)
     try:
         say(do(order.job))

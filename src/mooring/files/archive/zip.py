@@ -4,11 +4,12 @@ A zip says everything twice or three times; here all of it must agree, and the e
 from the first byte to the directory, with nothing before, between or behind them.
 """
 
+import codecs
 import os
 import stat
 import struct
 from calendar import timegm
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,7 +35,20 @@ _DESCRIBED, _UTF8 = 0x0008, 0x0800
 _KNOWN_FLAGS = _ENCRYPTED | _DESCRIBED | _UTF8 | 0x0006
 # Unix and macOS: whose attributes hold a mode.
 _UNIX = (3, 19)
-_EXTRA_ZIP64, _EXTRA_TIME = 0x0001, 0x5455
+_DOS_DIRECTORY = 0x10
+_EXTRA_ZIP64, _EXTRA_TIME, _EXTRA_PATH = 0x0001, 0x5455, 0x7075
+# Version and checksum stand before the name in the field of a path.
+_PATH_AT = 5
+# What names were written in before there was UTF-8 in a zip, by system and country.
+_CODE_PAGES = (
+    "ascii", "cp437", "cp850", "cp852", "cp866", "cp932", "cp936", "cp949", "cp950", "cp1250", "cp1251", "cp1252",
+)  # fmt: skip
+# For a letter that is not in the code page: Info-ZIP's, Apache Commons Compress's, everybody else's.
+_LACKS: tuple[Callable[[str], str], ...] = (
+    lambda letter: f"#U{ord(letter):04x}" if ord(letter) <= _MAX16 else f"#L{ord(letter):06x}",
+    lambda letter: "".join(f"%U{unit.upper()}" for unit in codecs.utf_16_be_encode(letter)[0].hex(" ", 2).split()),
+    lambda _: "?",
+)
 _PIECE = 1 << 20
 _TARGET = 4096
 
@@ -69,6 +83,12 @@ class _Central(NamedTuple):
     attributes: int
     offset: int
     extra: Mapping[int, bytes]
+
+
+def load() -> None:
+    """Have the code pages at hand, for a process that will have no files to find them in."""
+    for page in _CODE_PAGES:
+        codecs.lookup(page)
 
 
 def members(descriptor: int, limits: Limits) -> Iterator[Member]:
@@ -247,7 +267,10 @@ def _local(descriptor: int, entry: _Central, directory: int) -> tuple[int, int]:
     rest = _read(descriptor, entry.offset + _LOCAL.size, name + extra, shown)
     if sign != _LOCAL_SIGN or (flags, method, rest[:name]) != (entry.flags, entry.method, entry.name):
         raise Refused(Rule.ZIP_MISMATCH, "its own header says something else than the directory", entry=shown)
-    large = _extra(rest[name:], entry.name).get(_EXTRA_ZIP64)
+    own = _extra(rest[name:], entry.name)
+    if _EXTRA_PATH in own and _name(entry, own) != _name(entry, entry.extra):
+        raise Refused(Rule.ZIP_MISMATCH, "its own header says another name than the directory", entry=shown)
+    large = own.get(_EXTRA_ZIP64)
     if large is not None:
         if len(large) != 16:  # noqa: PLR2004 - two numbers of 8 bytes
             raise Refused(Rule.ZIP_MISMATCH, "its zip64 field does not fit its sizes", entry=shown)
@@ -276,9 +299,9 @@ def _descriptor(descriptor: int, at: int, told: tuple[int, int, int], shown: str
 
 
 def _member(entry: _Central, start: int) -> Member:
-    name = decoded(entry.name)
+    name = _name(entry, entry.extra)
     mode = entry.attributes >> 16 if entry.made_by >> 8 in _UNIX else 0
-    kind = _kind(name, stat.S_IFMT(mode))
+    kind = _kind(name, stat.S_IFMT(mode), dos_directory=bool(entry.attributes & _DOS_DIRECTORY))
     if kind is Kind.DIRECTORY and entry.size:
         raise Refused(Rule.NUMBER, "a directory cannot have content", entry=name)
     return Member(
@@ -294,12 +317,37 @@ def _member(entry: _Central, start: int) -> Member:
     )
 
 
-def _kind(name: str, form: int) -> Kind:
+def _name(entry: _Central, extra: Mapping[int, bytes]) -> str:
+    """The name, which one of the extra fields says in UTF-8 where the header may not. Raises Refused."""
+    field = extra.get(_EXTRA_PATH, b"")
+    # Made for another name it was left behind by who renamed the entry, and says nothing. Source: APPNOTE, 4.6.9.
+    if len(field) < _PATH_AT or field[:_PATH_AT] != b"\x01" + codec.crc32(entry.name).to_bytes(4, "little"):
+        return decoded(entry.name)
+    said = field[_PATH_AT:]
+    name = decoded(said)
+    if said != entry.name and (entry.flags & _UTF8 or not _stands_for(entry.name, name)):
+        raise Refused(Rule.ZIP_MISMATCH, f"its Unicode path says another name, {name[:80]!r}", entry=_shown(entry.name))
+    return name
+
+
+def _stands_for(raw: bytes, name: str) -> bool:
+    """Whether this is the name as a code page has it, what that lacks written in one of the ways of packers."""
+    return any(_written(name, page, lacks) == raw for page in _CODE_PAGES for lacks in _LACKS)
+
+
+def _written(name: str, page: str, lacks: Callable[[str], str]) -> bytes:
+    return b"".join(letter.encode(page, "ignore") or lacks(letter).encode() for letter in name)
+
+
+def _kind(name: str, form: int, *, dos_directory: bool) -> Kind:
     if form not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         raise Refused(Rule.SPECIAL, "it is a device, a fifo or a socket", entry=name)
     slash = name.endswith("/")
     if slash != (form == stat.S_IFDIR) and form != 0:
         raise Refused(Rule.ZIP_MISMATCH, "its name and its mode do not agree on what it is", entry=name)
+    # bsdtar makes a directory of it, unzip a file.
+    if dos_directory and not slash and form == 0:
+        raise Refused(Rule.ZIP_MISMATCH, "its name and its attributes do not agree on what it is", entry=name)
     if form == stat.S_IFLNK:
         return Kind.SYMLINK
     return Kind.DIRECTORY if slash else Kind.FILE

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Protocol
 
+from mooring.base.errors import Unfit
+
 _KEY = re.compile(r"[a-z]+(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+", re.ASCII)
 _LONGEST_KEY = 900
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,4 +67,24 @@ def checked(key: str) -> str:
     """The key. Raises ValueError when it is none: keys are made by us, never taken from outside."""
     if _KEY.fullmatch(key) is None or len(key) > _LONGEST_KEY:
         raise ValueError(f"not a key: {key!r}")
+    return key
+
+
+def fetchable(key: str, *, field: str = "key") -> str:
+    """The key of what others put into a bucket, where it can be asked for. Raises Unfit, naming the field.
+
+    obstore refuses the others, or asks for another object: it takes the slashes off both ends. Source: object_store's
+    Path.
+    """
+    parts = key.split("/")
+    found: list[tuple[bool, str]] = [
+        (_CONTROL.search(key) is not None, "with a control character"),
+        (key.startswith("/"), "that begins with a slash"),
+        (key.endswith("/"), "that ends with a slash"),
+        ("" in parts, "with nothing between two slashes"),
+        (not {".", ".."}.isdisjoint(parts), "with `.` or `..` between its slashes"),
+    ]
+    for holds, says in found:
+        if holds:
+            raise Unfit(f"{field}: {key!r} cannot be fetched, as no key {says} can; copy it to another", field=field)
     return key

@@ -38,7 +38,10 @@ def _wait() -> None:
 
 
 async def read(store: Any, key: str, explain: Explain) -> AsyncIterator[bytes]:  # noqa: ANN401 - obstore's stores
-    """The bytes under `key`. A connection that is cut is taken up again where it was."""
+    """The bytes under `key`. A connection that is cut is taken up again where it was.
+
+    Raises Missing, Unfit (obstore knows no such key), and what `explain` makes of other failures.
+    """
     at, mark, left = 0, None, _ATTEMPTS
     while True:
         try:
@@ -50,6 +53,9 @@ async def read(store: Any, key: str, explain: Explain) -> AsyncIterator[bytes]: 
                 yield bytes(chunk)
         except FileNotFoundError as error:
             raise absent(key, error, explain) from error
+        except ValueError as error:
+            # To try again would help nobody.
+            raise Unfit(f"the object store cannot have a key {key!r}: {error}", key=key) from error
         except FAILURES as error:
             left -= 1
             if not left or not mark:

@@ -15,7 +15,7 @@ from obstore.store import S3Store
 
 from mooring.base.errors import Clash, Missing, MooringError, Unavailable, Unfit
 from mooring.files.blobs import objects
-from mooring.files.blobs.base import Blob, checked
+from mooring.files.blobs.base import Blob, checked, fetchable
 
 # Smaller blobs go up in one request that the bucket refuses when the key is there; larger ones in parts of this size.
 _PART = 8 << 20
@@ -105,8 +105,8 @@ class S3Blobs:
         return objects.read(self.store, checked(key), self._explain)
 
     def fetch(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes under any key, also one that is not ours. Raises Missing, Unavailable."""
-        return objects.read(self.store, key, self._explain)
+        """The bytes under any key, also one that is not ours. Raises Unfit (no such key), Missing, Unavailable."""
+        return objects.read(self.store, fetchable(key), self._explain)
 
     async def read_range(self, key: str, start: int, end: int) -> bytes:
         return await objects.read_range(self.store, checked(key), start, end, self._explain)
