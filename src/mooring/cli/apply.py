@@ -9,6 +9,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
+from mooring.cli.changing import change
 from mooring.cli.declare import Ref, Step, steps, surplus
 from mooring.cli.documents import read
 from mooring.cli.links import settle
@@ -106,7 +107,7 @@ def _carry_out(mooring: "Mooring", step: Step, made: dict[int, str], reason: str
     if step.current is None:
         row = resources.create(fields, reason=reason)
     elif fields:
-        row = resources.patch(step.current["id"], fields, version=step.current["version"], reason=reason)
+        row = change(mooring, step.document.kind, step.current, fields, reason)
         # What the server writes in another form than the document is no change.
         if row["version"] == step.current["version"] and not step.parts and not step.links:
             outcome = "unchanged"

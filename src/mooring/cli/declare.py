@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mooring.cli.changing import differing
 from mooring.cli.documents import Document
 from mooring.cli.links import LINKS, Link, there, wanted
 from mooring.client.errors import Ambiguous, Missing, MooringError
@@ -118,7 +119,7 @@ def _step(names: Names, document: Document) -> Step:
     return Step(
         document=document,
         current=current,
-        fields={name: value for name, value in fields.items() if name not in current or current[name] != value},
+        fields=differing(fields, current),
         parts={name: items for name, items in parts.items() if _placed(current, name, items) != list(items)},
         links={name: asked for name, asked in links.items() if _differ(there(name, current), asked)},
     )

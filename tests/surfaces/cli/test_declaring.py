@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from surfaces.cli.conftest import Moor
 from surfaces.people import Asker, join
@@ -56,6 +59,41 @@ async def test_what_differs_is_changed_and_the_rest_is_left(moor: Moor) -> None:
     (workflow,) = json.loads((await moor("get", "wf", "-o", "json")).out)
     assert workflow["tasks"] == []
     assert workflow["agent_id"] is not None
+
+
+MAPS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("kind: instance\nname: box\ngroup: team\nenvironment: ", '{A: "1"}', '{B: "2"}', {"B": "2"}),
+    ("kind: instance\nname: box\ngroup: team\nenvironment: ", '{A: "1"}', "{}", {}),
+    ("kind: agent\nname: a\nsettings: ", "{a: {b: 1, c: {d: 2}}, e: 3}", "{a: {c: {f: 1}}}", {"a": {"c": {"f": 1}}}),
+    ("kind: agent\nname: a\nsettings: ", "{a: 1}", "{a: null, b: {c: null}}", {"a": None, "b": {"c": None}}),
+    ("kind: group\nname: team\ngit_credentials: ", "{git.example.org: SECRET}", "{}", {}),
+]
+
+
+@pytest.mark.parametrize(("head", "first", "then", "held"), MAPS)
+async def test_a_map_becomes_what_the_file_says_at_every_depth(
+    moor: Moor, admin: Asker, head: str, first: str, then: str, held: dict[str, Any]
+) -> None:
+    team = await admin.made("/groups", {"name": "team"})
+    secret = await admin.made("/secrets", {"name": "key", "value": "long enough a value"})
+    await admin.ask("PUT", f"/groups/{team['id']}/available_secrets/{secret['id']}")
+    kind, field = head.split()[1], head.rsplit(maxsplit=1)[-1].removesuffix(":")
+    await moor("apply", "-f", "-", stdin=head + first.replace("SECRET", secret["id"]))
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=head + then)
+    assert (said.err, [(row["outcome"], row["changed"]) for row in json.loads(said.out)]) == ("", [("changed", field)])
+    (row,) = json.loads((await moor("get", kind, "-o", "json")).out)
+    assert json.dumps(row[field], sort_keys=True) == json.dumps(held, sort_keys=True)
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=head + then)).out) == ["unchanged"]
+    would = await moor("apply", "--dry-run", "-f", "-", "-o", "json", stdin=head + then)
+    assert outcomes(would.out) == ["unchanged"]
+
+
+async def test_a_map_is_put_beside_what_is_cleared_and_leaves_what_is_not_named(moor: Moor) -> None:
+    await moor("apply", "-f", "-", stdin="{kind: agent, name: a, model: m, prompt: p, settings: {b: 1}}")
+    said = await moor("apply", "-f", "-", stdin="{kind: agent, name: a, model: null, settings: {c: 1}}")
+    assert (said.status, said.err) == (0, "")
+    (row,) = json.loads((await moor("get", "agent", "-o", "json")).out)
+    assert (row["model"], row["prompt"], row["settings"]) == (None, "p", {"c": 1})
 
 
 async def test_a_dry_run_says_what_would_be_done_and_does_nothing(moor: Moor) -> None:
