@@ -5,11 +5,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from mooring.cli.changing import differing
 from mooring.cli.documents import Document
+from mooring.cli.fields import NEW
+from mooring.cli.fitting import converted, fitted
 from mooring.cli.links import LINKS, Link, there, wanted
 from mooring.client.errors import Ambiguous, Missing, MooringError
 from mooring.client.kinds import KINDS, Kind, is_id
+from mooring.wire.catalog import PlacedSkill, PlacedTask
 
 if TYPE_CHECKING:
     from mooring.client.mooring import Mooring
@@ -18,6 +23,7 @@ Row = Mapping[str, Any]
 
 _PARTS: Mapping[str, Mapping[str, str]] = {"workflow": {"skills": "skill", "tasks": "task"}}
 """Noun → the ordered lists it holds, by the noun of what is in them."""
+_PLACED: Mapping[str, type[PlacedSkill | PlacedTask]] = {"skill": PlacedSkill, "task": PlacedTask}
 # Those that others refer to come after those that refer to them.
 _PRUNED = ("instance", "workflow", "task", "skill", "agent")
 
@@ -114,6 +120,7 @@ def _step(names: Names, document: Document) -> Step:
     within = {"group_id": fields["group_id"]} if document.kind.noun == "instance" and "group_id" in fields else {}
     current = names.current(document, within)
     fields[document.kind.label or "name"] = document.name
+    fields = _fitted(document, fields, current or {})
     if current is None:
         return Step(document=document, current=None, fields=fields, parts=parts, links=links)
     return Step(
@@ -123,6 +130,15 @@ def _step(names: Names, document: Document) -> Step:
         parts={name: items for name, items in parts.items() if _placed(current, name, items) != list(items)},
         links={name: asked for name, asked in links.items() if _differ(there(name, current), asked)},
     )
+
+
+def _fitted(document: Document, fields: Mapping[str, Any], current: Row) -> dict[str, Any]:
+    """The fields as they are sent; those that refer to what is not there yet still do. Raises Unfit."""
+    shape = NEW[document.kind.noun]
+    there = {name: current[name] for name in shape.__struct_fields__ if name in current}
+    coming = {name: value for name, value in fields.items() if isinstance(value, Ref)}
+    # An id to come fits where an id does.
+    return {**fitted(document, shape, {**fields, **dict.fromkeys(coming, "")}, there), **coming}
 
 
 def _differ(has: Sequence[Link], asked: Sequence[Link]) -> bool:
@@ -164,8 +180,13 @@ def _items(names: Names, document: Document, field_name: str, noun: str, value: 
         if noun not in more:
             raise document.unfit(f"{field_name}[{number}] must name a {noun}")
         name = more.pop(noun)
-        usual = {"continue_on_failure": False} if noun == "task" else {}
-        items.append({f"{noun}_id": names.refer(document, f"{field_name}[{number}]", noun, name), **usual, **more})
+        place = f"{field_name}[{number}]"
+        # An id to come fits where an id does.
+        placed = converted(document, _PLACED[noun], {f"{noun}_id": "", **more}, place)
+        item = {**msgspec.structs.asdict(placed), f"{noun}_id": names.refer(document, place, noun, name)}
+        if noun == "skill" and item in items:
+            raise document.unfit(f"{place}: {name} stands there already; a workflow has a skill once")
+        items.append(item)
     return items
 
 
