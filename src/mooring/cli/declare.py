@@ -9,9 +9,9 @@ import msgspec
 
 from mooring.cli.changing import differing
 from mooring.cli.documents import Document
-from mooring.cli.fields import NEW
 from mooring.cli.fitting import converted, fitted
 from mooring.cli.links import LINKS, Link, there, wanted
+from mooring.cli.making import MADE, check, remaining
 from mooring.client.errors import Ambiguous, Missing, MooringError
 from mooring.client.kinds import KINDS, Kind, is_id
 from mooring.wire.catalog import PlacedSkill, PlacedTask
@@ -116,11 +116,12 @@ def steps(mooring: "Mooring", documents: Sequence[Document]) -> list[Step]:
 
 
 def _step(names: Names, document: Document) -> Step:
+    check(document)
     fields, parts, links = _translated(names, document)
     within = {"group_id": fields["group_id"]} if document.kind.noun == "instance" and "group_id" in fields else {}
     current = names.current(document, within)
     fields[document.kind.label or "name"] = document.name
-    fields = _fitted(document, fields, current or {})
+    fields = remaining(document, _fitted(document, fields, current or {}), current)
     if current is None:
         return Step(document=document, current=None, fields=fields, parts=parts, links=links)
     return Step(
@@ -134,7 +135,7 @@ def _step(names: Names, document: Document) -> Step:
 
 def _fitted(document: Document, fields: Mapping[str, Any], current: Row) -> dict[str, Any]:
     """The fields as they are sent; those that refer to what is not there yet still do. Raises Unfit."""
-    shape = NEW[document.kind.noun]
+    shape = MADE[document.kind.noun]
     there = {name: current[name] for name in shape.__struct_fields__ if name in current}
     coming = {name: value for name, value in fields.items() if isinstance(value, Ref)}
     # An id to come fits where an id does.
@@ -200,7 +201,8 @@ def _placed(current: Row, name: str, wanted: Sequence[Mapping[str, Any]]) -> lis
 def surplus(mooring: "Mooring", todo: Sequence[Step]) -> list[tuple[Kind, Row]]:
     """What the asker made of the declared kinds and nobody declares, in the order in which it can be deleted.
 
-    Users and groups are never among them: others depend on those.
+    Users and groups are never among them, since others depend on those; nor filesystems and secrets: no document brings
+    back what is in them.
     """
     nouns = {step.document.kind.noun for step in todo}
     declared = {str(step.current["id"]) for step in todo if step.current is not None}
