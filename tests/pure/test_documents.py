@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring.cli import documents
+from mooring.cli import documents, making
 from mooring.client.errors import Unfit
 
 
@@ -22,6 +22,7 @@ def read(tmp_path: Path, text: str) -> list[documents.Document]:
         ("kind: agent\nname: ' '", 1, "agent: name must be text"),
         ("kind: agent\nname: a\nid: 3", 1, "agent 'a': id must be text"),
         ("kind: session\nname: a", 1, "kind 'session' cannot be declared"),
+        ("kind: token\nname: a", 1, "kind 'token' cannot be declared"),
         ("name: a", 1, "kind None cannot be declared"),
         ("- a\n- b", 1, "a document must be a mapping"),
         ("3: 4", 1, "a document must be a mapping"),
@@ -62,3 +63,11 @@ def test_a_user_is_named_by_the_username(tmp_path: Path) -> None:
         for text in ("kind: user\nusername: u\nname: U Long", "kind: user\nname: u\nspec: {name: U Long}")
     )
     assert (flat.name, flat.spec) == (inner.name, inner.spec) == ("u", {"name": "U Long"})
+
+
+def test_a_path_of_openbao_without_a_key_is_the_place_of_its_key_value(tmp_path: Path) -> None:
+    [document] = read(tmp_path, "kind: secret\nname: a\nvault: openbao\nvault_id: app/a#value")
+    there = {"vault": "openbao", "vault_id": "app/a"}
+    assert making.remaining(document, {**document.spec, "name": "a"}, there) == {"name": "a"}
+    with pytest.raises(Unfit, match="vault_id: it lies in openbao as app/b"):
+        making.remaining(document, document.spec, {**there, "vault_id": "app/b"})

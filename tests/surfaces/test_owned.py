@@ -79,6 +79,19 @@ async def test_a_task_stands_at_two_positions_a_skill_at_one(admin: Asker) -> No
     assert refused.status_code == 422
 
 
+async def test_a_workflow_that_is_full_takes_no_more(admin: Asker) -> None:
+    workflow = await admin.made("/workflows", {"name": "build"})
+    task = await admin.made("/tasks", {"name": "t"})
+    full = {"items": [{"task_id": task["id"]}] * 500}
+    assert (await admin.ask("PUT", f"{workflow['href']}/tasks", full)).status_code == 200
+    for more in ({}, {"position": 700}):
+        answer = await admin.ask(
+            "POST", "/workflow_tasks", {"workflow_id": workflow["id"], "task_id": task["id"], **more}
+        )
+        assert (answer.status_code, answer.json()["reason"]) == (422, "a workflow has at most 500 tasks")
+    assert len((await admin.get(workflow["href"])).json()["tasks"]) == 500
+
+
 async def test_many_reorder_at_once_and_every_state_is_one_of_theirs(admin: Asker) -> None:
     workflow, skills = await workflow_of(admin, "abcd")
     orders = [[*skills[turn:], *skills[:turn]] for turn in range(4)] * 2

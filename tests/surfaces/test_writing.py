@@ -69,6 +69,28 @@ async def test_an_instance_that_cannot_be_meant_is_refused(
     assert (await admin.get("/compute_instances")).json()["total"] == 0
 
 
+async def test_what_is_larger_than_its_field_is_refused_naming_the_field_and_the_limit(admin: Asker) -> None:
+    group = await admin.made("/groups", {"name": "builders"})
+    box = {"name": "small", "group_id": group["id"]}
+    hosts = [f"a{number}.example.org" for number in range(101)]
+    for path, body, field, limit in (
+        ("/agents", {"name": "a", "settings": {"a": ["x" * 60_000, {"b": "é" * 4_000}]}}, "settings", "65536"),
+        ("/compute_instances", {**box, "environment": {"A": "x" * 60_000, "B": "x" * 6_000}}, "environment", "65536"),
+        ("/compute_instances", {**box, "network": "allow-list", "network_allow": hosts}, "network_allow", "100"),
+        ("/tasks", {"name": "t", "check": "x" * 200_001}, "check", "200000"),
+    ):
+        answer = await admin.ask("POST", path, body)
+        assert answer.status_code in (400, 422), path
+        assert field in answer.json()["reason"], answer.text
+        assert limit in answer.json()["reason"], answer.text
+    named = {"git_credentials": dict.fromkeys(hosts, f"sec_{'0' * 27}")}
+    answer = await admin.ask("PATCH", group["href"], named)
+    assert (answer.status_code, "git_credentials names 101 hosts; at most 100" in answer.text) == (422, True)
+    made = await admin.made("/agents", {"name": "a", "settings": {"a": "x" * 60_000}})
+    # A patch is small, and what it makes of the row is not.
+    assert (await admin.ask("PATCH", made["href"], {"settings": {"b": "x" * 60_000}})).status_code == 422
+
+
 async def test_a_filesystem_that_was_not_granted_or_is_not_there_is_refused(admin: Asker) -> None:
     group = await admin.made("/groups", {"name": "builders"})
     body = {"name": "small", "group_id": group["id"], "filesystem_id": f"fs_{'0' * 27}"}

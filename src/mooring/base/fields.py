@@ -3,7 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
+
+import msgspec
 
 from mooring.base.errors import Unfit
 from mooring.base.ids import is_id
@@ -13,6 +15,8 @@ LONGEST_LINE = 2_000
 LONGEST_TEXT = 200_000
 MOST_VARIABLES = 500
 MOST_HOSTS = 100
+MOST_MAP_BYTES = 64 << 10
+"""Of a map as JSON: every event of a row holds the row up to three times, and each watcher is sent all of it."""
 SECRETS_DIRECTORY = "/run/secrets/"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -125,16 +129,27 @@ def secret_file(value: object, /, *, field: str) -> str:
 
 
 def environment(value: object, /, *, field: str) -> dict[str, str]:
-    """Variables and what they are set to."""
+    """Variables and what they are set to, of at most 64 KiB as JSON."""
     given = cast("Mapping[object, object]", value)
     if len(given) > MOST_VARIABLES:
         raise Unfit(f"{field} has {len(given)} variables; at most {MOST_VARIABLES} are kept", field=field)
-    return {variable(key, field=field): text(set_to, field=f"{field}.{key}") for key, set_to in given.items()}
+    found = {variable(key, field=field): text(set_to, field=f"{field}.{key}") for key, set_to in given.items()}
+    _sized(found, field)
+    return found
+
+
+def mapping(value: object, /, *, field: str) -> dict[str, Any]:
+    """Names and values of any kind, of at most 64 KiB as JSON."""
+    found = cast("dict[str, Any]", value)
+    _sized(found, field)
+    return found
 
 
 def hosts(value: object, /, *, field: str) -> tuple[str, ...]:
     """Host names, each perhaps with a port (`registry.example.org:443`) or a leading `*.`."""
     given = cast("Sequence[object]", value)
+    if len(given) > MOST_HOSTS:
+        raise Unfit(f"{field} names {len(given)} hosts; at most {MOST_HOSTS} are kept", field=field)
     found = tuple(_text(entry, field).lower() for entry in given)
     for entry in found:
         if not _HOST.fullmatch(entry):
@@ -176,6 +191,12 @@ def _text(value: object, field: str) -> str:
 def _bounded(found: str, longest: int, field: str) -> None:
     if len(found) > longest:
         raise Unfit(f"{field} has {len(found)} characters; at most {longest} are kept", field=field)
+
+
+def _sized(found: Mapping[str, object], field: str) -> None:
+    size = len(msgspec.json.encode(found))
+    if size > MOST_MAP_BYTES:
+        raise Unfit(f"{field} has {size} bytes as JSON; at most {MOST_MAP_BYTES} are kept", field=field)
 
 
 def _no_controls(found: str, field: str) -> None:

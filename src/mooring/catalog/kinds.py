@@ -20,6 +20,7 @@ AGENT = Kind(
         "prompt": fields.text,
         "runtime": fields.command,
         "model": fields.name,
+        "settings": fields.mapping,
     },
     used_by=(Use(table="workflows", column="agent_id"),),
 )

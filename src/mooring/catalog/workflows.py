@@ -42,12 +42,18 @@ async def tasks(tx: Tx, workflow_ids: Sequence[str]) -> dict[str, list[WorkflowT
 
 
 async def add_skill(tx: Tx, actor: Actor, values: Mapping[str, object]) -> WorkflowSkill:
-    """A skill at its position, at the end when it names none. Raises Denied, Unfit, Clash (taken, or there already)."""
+    """A skill at its position, at the end when it names none.
+
+    Raises Denied, Unfit (also where the workflow is full), Clash (taken, or there already).
+    """
     return await _add(tx, actor, WORKFLOW_SKILLS, values, store.next_position_of_skill)
 
 
 async def add_task(tx: Tx, actor: Actor, values: Mapping[str, object]) -> WorkflowTask:
-    """A task at its position, at the end when it names none. Raises Denied, Unfit, Clash (taken)."""
+    """A task at its position, at the end when it names none.
+
+    Raises Denied, Unfit (also where the workflow is full), Clash (taken).
+    """
     return await _add(tx, actor, WORKFLOW_TASKS, values, store.next_position_of_task)
 
 
@@ -63,7 +69,13 @@ async def _add(
         # The workflow is locked before its last position is read: two who append get two positions.
         workflow = await ledger.refer(tx, actor, WORKFLOW, str(values["workflow_id"]), field="workflow_id", alone=True)
         position = await next_position(tx, workflow.id)
-    return await verbs.create(tx, actor, {**values, "position": position})
+    made = await verbs.create(tx, actor, {**values, "position": position})
+    # Looked at behind it: what made it holds the workflow.
+    there = await parts.of(tx, verbs.kind, [str(values["workflow_id"])], by="position")
+    if sum(map(len, there.values())) > MOST_PARTS:
+        assert verbs.kind.owner is not None
+        raise Unfit(f"a workflow has at most {MOST_PARTS} {verbs.kind.owner.name}", field="workflow_id")
+    return made
 
 
 async def put_skills(tx: Tx, actor: Actor, workflow_id: str, wanted: Sequence[Mapping[str, object]]) -> Workflow:

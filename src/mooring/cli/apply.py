@@ -9,6 +9,7 @@ import click
 
 from mooring.cli import shapes
 from mooring.cli.asked import Shape, reach, reaching, shaped, writing
+from mooring.cli.changing import change
 from mooring.cli.declare import Ref, Step, steps, surplus
 from mooring.cli.documents import read
 from mooring.cli.links import settle
@@ -47,7 +48,7 @@ def command(files: tuple[str, ...], *, dry_run: bool, prune: bool, yes: bool, sh
     with reach() as mooring:
         todo = steps(mooring, documents)
         if dry_run:
-            rows = [_row(step, _outcome(step, would="would be "), None) for step in todo]
+            rows = [_would(step) for step in todo]
             rows += [_gone(kind, row, "would be deleted") for kind, row in (surplus(mooring, todo) if prune else ())]
             _show(rows, shape)
             if shape in ("table", "wide"):
@@ -73,7 +74,7 @@ def _apply(mooring: "Mooring", todo: Sequence[Step], rows: list[dict[str, Any]],
     made: dict[int, str] = {}
     for step in todo:
         try:
-            rows.append(_carry_out(mooring, step, made, reason))
+            _carry_out(mooring, step, made, rows, reason)
         except MooringError as error:
             error.reason = step.document.unfit(error.reason).reason
             raise
@@ -97,28 +98,40 @@ def _gone(kind: Kind, row: Mapping[str, Any], outcome: str) -> dict[str, Any]:
     return {"kind": kind.noun, "name": row["name"], "outcome": outcome, "changed": None, "id": row["id"]}
 
 
-def _carry_out(mooring: "Mooring", step: Step, made: dict[int, str], reason: str | None) -> dict[str, Any]:
-    """Do a step; `made` are the ids of what was declared, for those that refer to it."""
+def _carry_out(
+    mooring: "Mooring", step: Step, made: dict[int, str], rows: list[dict[str, Any]], reason: str | None
+) -> None:
+    """Do a step, and tell of it in `rows`, also where only half was done.
+
+    `made` are the ids of what was declared, for those that refer to it.
+    """
     resources = mooring.of(step.document.kind.noun)
-    fields = _settled(step.fields, made)
-    row: Mapping[str, Any]
-    outcome = _outcome(step)
-    if step.current is None:
-        row = resources.create(fields, reason=reason)
-    elif fields:
-        row = resources.patch(step.current["id"], fields, version=step.current["version"], reason=reason)
-        # What the server writes in another form than the document is no change.
-        if row["version"] == step.current["version"] and not step.parts and not step.links:
-            outcome = "unchanged"
-    else:
-        row = step.current
-    identifier = str(row["id"])
-    made[id(step.document)] = identifier
+    row, changed = _written(mooring, step, made, reason)
+    identifier = made[id(step.document)] = str(row["id"])
+    told = _row(step, "created" if step.current is None else "unchanged", identifier, changed)
+    rows.append(told)
     for name, items in step.parts.items():
         resources.put_part(identifier, name, [_settled(item, made) for item in items], reason=reason)
+        told |= _row(step, told["outcome"], identifier, changed := [*changed, name])
     for name, links in step.links.items():
+        # One by one: when one fails, those before it are made.
+        told |= _row(step, told["outcome"], identifier, [*changed, f"{name} (perhaps in part)"])
         settle(mooring, row, name, [replace(link, other=_id(link.other, made)) for link in links], reason)
-    return _row(step, outcome, identifier)
+        told |= _row(step, told["outcome"], identifier, changed := [*changed, name])
+
+
+def _written(
+    mooring: "Mooring", step: Step, made: Mapping[int, str], reason: str | None
+) -> tuple[Mapping[str, Any], list[str]]:
+    """The resource with the fields of its own, and which of them were changed."""
+    kind, current, fields = step.document.kind, step.current, _settled(step.fields, made)
+    if current is None:
+        return mooring.of(kind.noun).create(fields, reason=reason), []
+    if not fields:
+        return current, []
+    row = change(mooring, kind, current, fields, reason)
+    # What the server writes in another form than the document is no change.
+    return row, [] if row["version"] == current["version"] else list(fields)
 
 
 def _settled(values: Mapping[str, Any], made: Mapping[int, str]) -> dict[str, Any]:
@@ -129,20 +142,21 @@ def _id(value: Any, made: Mapping[int, str]) -> Any:  # noqa: ANN401 - a field's
     return made[id(value.document)] if isinstance(value, Ref) else value
 
 
-def _outcome(step: Step, would: str = "") -> str:
+def _would(step: Step) -> dict[str, Any]:
     if step.current is None:
-        return f"{would}created"
-    return f"{would}changed" if step.changes else "unchanged"
+        return _row(step, "would be created", None, [])
+    return _row(step, "would be changed" if step.changes else "unchanged", str(step.current["id"]), step.changes)
 
 
-def _row(step: Step, outcome: str, identifier: str | None) -> dict[str, Any]:
-    changed = step.changes if step.current is not None and outcome != "unchanged" else []
+def _row(step: Step, outcome: str, identifier: str | None, changed: Sequence[str]) -> dict[str, Any]:
+    if changed and outcome == "unchanged":
+        outcome = "changed"
     return {
         "kind": step.document.kind.noun,
         "name": step.document.name,
         "outcome": outcome,
-        "changed": ", ".join(changed) or None,
-        "id": identifier or (step.current["id"] if step.current else None),
+        "changed": None if step.current is None else ", ".join(changed) or None,
+        "id": identifier,
     }
 
 

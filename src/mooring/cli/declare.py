@@ -5,10 +5,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from mooring.cli.changing import differing
 from mooring.cli.documents import Document
+from mooring.cli.fitting import converted, fitted
 from mooring.cli.links import LINKS, Link, there, wanted
+from mooring.cli.making import MADE, check, remaining
 from mooring.client.errors import Ambiguous, Missing, MooringError
 from mooring.client.kinds import KINDS, Kind, is_id
+from mooring.wire.catalog import PlacedSkill, PlacedTask
 
 if TYPE_CHECKING:
     from mooring.client.mooring import Mooring
@@ -17,6 +23,7 @@ Row = Mapping[str, Any]
 
 _PARTS: Mapping[str, Mapping[str, str]] = {"workflow": {"skills": "skill", "tasks": "task"}}
 """Noun → the ordered lists it holds, by the noun of what is in them."""
+_PLACED: Mapping[str, type[PlacedSkill | PlacedTask]] = {"skill": PlacedSkill, "task": PlacedTask}
 # Those that others refer to come after those that refer to them.
 _PRUNED = ("instance", "workflow", "task", "skill", "agent")
 
@@ -109,19 +116,30 @@ def steps(mooring: "Mooring", documents: Sequence[Document]) -> list[Step]:
 
 
 def _step(names: Names, document: Document) -> Step:
+    check(document)
     fields, parts, links = _translated(names, document)
     within = {"group_id": fields["group_id"]} if document.kind.noun == "instance" and "group_id" in fields else {}
     current = names.current(document, within)
     fields[document.kind.label or "name"] = document.name
+    fields = remaining(document, _fitted(document, fields, current or {}), current)
     if current is None:
         return Step(document=document, current=None, fields=fields, parts=parts, links=links)
     return Step(
         document=document,
         current=current,
-        fields={name: value for name, value in fields.items() if name not in current or current[name] != value},
+        fields=differing(fields, current),
         parts={name: items for name, items in parts.items() if _placed(current, name, items) != list(items)},
         links={name: asked for name, asked in links.items() if _differ(there(name, current), asked)},
     )
+
+
+def _fitted(document: Document, fields: Mapping[str, Any], current: Row) -> dict[str, Any]:
+    """The fields as they are sent; those that refer to what is not there yet still do. Raises Unfit."""
+    shape = MADE[document.kind.noun]
+    there = {name: current[name] for name in shape.__struct_fields__ if name in current}
+    coming = {name: value for name, value in fields.items() if isinstance(value, Ref)}
+    # An id to come fits where an id does.
+    return {**fitted(document, shape, {**fields, **dict.fromkeys(coming, "")}, there), **coming}
 
 
 def _differ(has: Sequence[Link], asked: Sequence[Link]) -> bool:
@@ -163,8 +181,13 @@ def _items(names: Names, document: Document, field_name: str, noun: str, value: 
         if noun not in more:
             raise document.unfit(f"{field_name}[{number}] must name a {noun}")
         name = more.pop(noun)
-        usual = {"continue_on_failure": False} if noun == "task" else {}
-        items.append({f"{noun}_id": names.refer(document, f"{field_name}[{number}]", noun, name), **usual, **more})
+        place = f"{field_name}[{number}]"
+        # An id to come fits where an id does.
+        placed = converted(document, _PLACED[noun], {f"{noun}_id": "", **more}, place)
+        item = {**msgspec.structs.asdict(placed), f"{noun}_id": names.refer(document, place, noun, name)}
+        if noun == "skill" and item in items:
+            raise document.unfit(f"{place}: {name} stands there already; a workflow has a skill once")
+        items.append(item)
     return items
 
 
@@ -178,7 +201,8 @@ def _placed(current: Row, name: str, wanted: Sequence[Mapping[str, Any]]) -> lis
 def surplus(mooring: "Mooring", todo: Sequence[Step]) -> list[tuple[Kind, Row]]:
     """What the asker made of the declared kinds and nobody declares, in the order in which it can be deleted.
 
-    Users and groups are never among them: others depend on those.
+    Users and groups are never among them, since others depend on those; nor filesystems and secrets: no document brings
+    back what is in them.
     """
     nouns = {step.document.kind.noun for step in todo}
     declared = {str(step.current["id"]) for step in todo if step.current is not None}

@@ -11,7 +11,7 @@ import yaml
 from mooring.client.errors import Unfit
 from mooring.client.kinds import Kind, kind_named
 
-DECLARED = ("user", "group", "agent", "skill", "task", "workflow", "instance")
+DECLARED = ("user", "secret", "filesystem", "group", "agent", "skill", "task", "workflow", "instance")
 """The nouns that can be declared, each after those it refers to."""
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 

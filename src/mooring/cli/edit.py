@@ -10,6 +10,7 @@ import yaml
 
 from mooring.cli import shapes
 from mooring.cli.asked import KindWord, Shape, reach, reaching, shaped, writing
+from mooring.cli.changing import Row, change
 from mooring.cli.fields import said, to_change, words
 from mooring.cli.plain import line
 from mooring.client.errors import MooringError, Unfit
@@ -43,9 +44,9 @@ def command(kind: Kind, name: str, fields: tuple[str, ...], shape: Shape, reason
         resources = mooring.of(kind.noun)
         before = resources.get(resources.find(name)["id"])
         changes = said(mooring, kind, can, fields) if fields else _edited(kind, before)
-        row = before
+        row: Row = before
         if changes:
-            row = resources.patch(before["id"], changes, version=before["version"], reason=reason)
+            row = change(mooring, kind, before, changes, reason)
         if shape != "table":
             shapes.show_one(kind, row, shape)
         elif row["version"] == before["version"]:

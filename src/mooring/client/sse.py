@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from mooring.client.errors import Unavailable
 
-LARGEST_EVENT = 8 << 20
-"""Characters an event may have; the largest a server of ours sends is far smaller."""
+LARGEST_EVENT = 32 << 20
+"""Characters an event may have. The largest that a server of ours sends has less than half of them: a row up to three
+times (before, after, as it is now), with two texts of 200,000 characters, each of them six where it must be escaped, or
+with a map of 64 KiB, in which `1e308` is written out when it comes back from PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

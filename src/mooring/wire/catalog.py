@@ -15,6 +15,7 @@ Runtime = Annotated[
         examples=["shell"],
     ),
 ]
+Settings = Annotated[dict[str, Any], Meta(description="At most 64 KiB as JSON")]
 Attempts = Annotated[int, Meta(ge=1, le=100)]
 Position = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -27,7 +28,7 @@ class NewAgent(Struct, kw_only=True, forbid_unknown_fields=True):
     prompt: Prompt | None = None
     runtime: Runtime = "shell"
     model: Name | None = None
-    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    settings: Settings = field(default_factory=dict[str, Any])
 
 
 class Agent(Resource, kw_only=True):

@@ -9,7 +9,11 @@ from mooring.wire.base import Bytes, Id, Line, Name, Prompt, Resource, Seconds
 Network = Literal["none", "allow-list", "full"]
 Cores = Annotated[float, Meta(gt=0, le=4096, description="Cores")]
 Processes = Annotated[int, Meta(ge=1, le=1 << 22, description="No kernel has more than 4,194,304")]
-Variables = dict[str, Annotated[str, Meta(max_length=200_000)]]
+Variables = Annotated[
+    dict[str, Annotated[str, Meta(max_length=200_000)]],
+    Meta(description="At most 500 variables, together at most 64 KiB as JSON"),
+]
+Hosts = Annotated[list[str], Meta(description="At most 100 host names, each perhaps with :port or a leading `*.`")]
 
 
 class NewComputeInstance(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +34,7 @@ class NewComputeInstance(Struct, kw_only=True, forbid_unknown_fields=True):
     disk: Bytes | None = None
     timeout: Seconds | None = None
     network: Network = "none"
-    network_allow: list[str] = field(default_factory=list[str])
+    network_allow: Hosts = field(default_factory=list[str])
 
 
 class NewInstanceSecretMapping(Struct, kw_only=True, forbid_unknown_fields=True):

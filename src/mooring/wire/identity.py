@@ -10,6 +10,7 @@ Role = Literal["admin", "member", "auditor"]
 GroupRole = Literal["owner", "operator", "viewer"]
 Scope = Literal["read", "write"]
 Username = Annotated[str, Meta(min_length=1, max_length=220, description="A-Z, a-z, 0-9 with . _ @ + - inside")]
+Credentials = Annotated[dict[str, Id], Meta(description="At most 100 hosts")]
 Email = Annotated[str, Meta(min_length=3, max_length=220)]
 
 
@@ -51,7 +52,7 @@ class NewGroup(Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name
     description: Prompt = ""
     # Host → id of a secret granted to the group, whose value is user:password, or a token.
-    git_credentials: dict[str, Id] = field(default_factory=dict[str, str])
+    git_credentials: Credentials = field(default_factory=dict[str, str])
 
 
 class Member(Struct, kw_only=True):

@@ -101,6 +101,21 @@ async def test_an_editor_shows_the_fields_and_only_what_differs_is_sent(
     assert (task["prompt"], task["max_attempts"]) == ("one\nthree\n", 4)
 
 
+async def test_a_key_taken_out_of_a_map_is_gone_whether_it_is_said_or_edited(
+    moor: Moor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await moor("create", "agent", "a", "model=m", 'settings:={"keep": 1, "drop": {"x": 2}, "in": {"y": 3, "z": 4}}')
+    monkeypatch.setenv("EDITOR", editor(tmp_path, 'sed -i "/drop:/d; /x: 2/d; /z: 4/d" "$1"'))
+    said = await moor("edit", "agent", "a")
+    assert (said.err, said.out.split(maxsplit=2)[2]) == ("", "changed: settings\n")
+    (agent,) = json.loads((await moor("get", "agent", "a", "-o", "json")).out)
+    assert (agent["settings"], agent["model"]) == ({"keep": 1, "in": {"y": 3}}, "m")
+    said = await moor("edit", "agent", "a", 'settings:={"other": null}', "model=")
+    assert (said.err, said.out.split(maxsplit=2)[2]) == ("", "changed: settings, model\n")
+    (agent,) = json.loads((await moor("get", "agent", "a", "-o", "json")).out)
+    assert (agent["settings"], agent["model"]) == ({"other": None}, None)
+
+
 @pytest.mark.parametrize(
     ("script", "says"), [("exit 0", "unchanged"), (': > "$1"', "unchanged"), ('echo "[" > "$1"', "not YAML")]
 )

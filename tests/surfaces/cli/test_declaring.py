@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from surfaces.cli.conftest import Moor
 from surfaces.people import Asker, join
@@ -56,6 +59,41 @@ async def test_what_differs_is_changed_and_the_rest_is_left(moor: Moor) -> None:
     (workflow,) = json.loads((await moor("get", "wf", "-o", "json")).out)
     assert workflow["tasks"] == []
     assert workflow["agent_id"] is not None
+
+
+MAPS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("kind: instance\nname: box\ngroup: team\nenvironment: ", '{A: "1"}', '{B: "2"}', {"B": "2"}),
+    ("kind: instance\nname: box\ngroup: team\nenvironment: ", '{A: "1"}', "{}", {}),
+    ("kind: agent\nname: a\nsettings: ", "{a: {b: 1, c: {d: 2}}, e: 3}", "{a: {c: {f: 1}}}", {"a": {"c": {"f": 1}}}),
+    ("kind: agent\nname: a\nsettings: ", "{a: 1}", "{a: null, b: {c: null}}", {"a": None, "b": {"c": None}}),
+    ("kind: group\nname: team\ngit_credentials: ", "{git.example.org: SECRET}", "{}", {}),
+]
+
+
+@pytest.mark.parametrize(("head", "first", "then", "held"), MAPS)
+async def test_a_map_becomes_what_the_file_says_at_every_depth(
+    moor: Moor, admin: Asker, head: str, first: str, then: str, held: dict[str, Any]
+) -> None:
+    team = await admin.made("/groups", {"name": "team"})
+    secret = await admin.made("/secrets", {"name": "key", "value": "long enough a value"})
+    await admin.ask("PUT", f"/groups/{team['id']}/available_secrets/{secret['id']}")
+    kind, field = head.split()[1], head.rsplit(maxsplit=1)[-1].removesuffix(":")
+    await moor("apply", "-f", "-", stdin=head + first.replace("SECRET", secret["id"]))
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=head + then)
+    assert (said.err, [(row["outcome"], row["changed"]) for row in json.loads(said.out)]) == ("", [("changed", field)])
+    (row,) = json.loads((await moor("get", kind, "-o", "json")).out)
+    assert json.dumps(row[field], sort_keys=True) == json.dumps(held, sort_keys=True)
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=head + then)).out) == ["unchanged"]
+    would = await moor("apply", "--dry-run", "-f", "-", "-o", "json", stdin=head + then)
+    assert outcomes(would.out) == ["unchanged"]
+
+
+async def test_a_map_is_put_beside_what_is_cleared_and_leaves_what_is_not_named(moor: Moor) -> None:
+    await moor("apply", "-f", "-", stdin="{kind: agent, name: a, model: m, prompt: p, settings: {b: 1}}")
+    said = await moor("apply", "-f", "-", stdin="{kind: agent, name: a, model: null, settings: {c: 1}}")
+    assert (said.status, said.err) == (0, "")
+    (row,) = json.loads((await moor("get", "agent", "-o", "json")).out)
+    assert (row["model"], row["prompt"], row["settings"]) == (None, "p", {"c": 1})
 
 
 async def test_a_dry_run_says_what_would_be_done_and_does_nothing(moor: Moor) -> None:
@@ -229,11 +267,67 @@ async def test_what_an_instance_exposes_moves_in_one_step_each(moor: Moor) -> No
 
 
 async def test_what_was_done_before_a_failure_is_told_and_the_document_is_named(moor: Moor) -> None:
-    said = await moor("apply", "-f", "-", "-o", "json", stdin=SMALL.replace("prompt: echo hello", "max_attempts: 1000"))
+    many = SMALL.replace("tasks: [greet, {task: greet, continue_on_failure: true}]", f"tasks: [{'greet, ' * 501}]")
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=many)
     assert said.status == 2
-    assert outcomes(said.out) == ["created"]
-    assert said.err.startswith("error: standard input:6: task 'greet': ")
-    assert "max_attempts" in said.err
+    # Also that the workflow is there, though its tasks are not in it.
+    assert [(row["kind"], row["outcome"]) for row in json.loads(said.out)] == [
+        ("agent", "created"), ("task", "created"), ("workflow", "created"),
+    ]  # fmt: skip
+    assert said.err.startswith("error: standard input:10: workflow 'greeting': items: 501 at once")
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=many)
+    assert outcomes(said.out) == ["unchanged"] * 3
+
+
+async def test_what_may_have_been_done_in_part_is_told_as_that(moor: Moor) -> None:
+    await moor("secret", "set", "key", stdin="value-of-the-key")
+    await moor("apply", "-f", "-", stdin=TEAM)
+    more = TEAM.replace("group: team\n", "group: team\ncpus: 1\n") + "  - {secret: key, env: A}\n"
+    said = await moor("apply", "-f", "-", "-o", "json", stdin=more + "  - {secret: key, env: PATH}\n")
+    assert (said.status, "instance 'box': " in said.err, "PATH is reserved" in said.err) == (2, True, True)
+    assert [(row["outcome"], row["changed"]) for row in json.loads(said.out)] == [
+        ("unchanged", None), ("unchanged", None), ("changed", "cpus, exposures (perhaps in part)"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: workflow\nname: w\nskills: [dd, dd]", "workflow 'w': skills[1]: dd stands there already"),
+        ("kind: task\nname: u\ntimeout: 1e2", "task 'u': timeout: Expected `float | null`, got `str`"),
+        ("kind: task\nname: u\nmax_attempts: 1000", "task 'u': max_attempts: Expected `int` <= 100"),
+        ("kind: agent\nname: a\nruntim: shell", "agent 'a': Object contains unknown field `runtim`"),
+        ("kind: agent\nname: a\nmodel: 2026-01-01", "agent 'a': model: Expected `str | null`, got `date`"),
+        ("kind: instance\nname: a\nengine: local", "instance 'a': Object missing required field `group_id`"),
+        ("kind: instance\nname: a\ngroup: g\nenvironment: {A: 1}", "instance 'a': environment[...]: Expected `str`"),
+        ("kind: agent\nname: a\nsettings: {on: x}", "agent 'a': Expected `str`, got `bool` - at `key` in `$.settings`"),
+        ("kind: group\nname: a\ngit_credentials: [a]", "group 'a': git_credentials: Expected `object`"),
+        ("kind: workflow\nname: w\ntasks: [{task: t, continue_on_failure: 1}]", "tasks[0].continue_on_failure: Exp"),
+        ("kind: workflow\nname: w\ntasks: [{task: t, if: x}]", "tasks[0]: Object contains unknown field `if`"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused_before_anything_is_made_by_a_dry_run_too(
+    moor: Moor, text: str, says: str
+) -> None:
+    beside = "kind: skill\nname: dd\n---\nkind: task\nname: t\n---\nkind: group\nname: g\n---\n"
+    for more in ([], ["--dry-run"]):
+        said = await moor("apply", "-f", "-", *more, stdin=beside + text)
+        assert (said.status, said.out) == (2, "")
+        assert said.err.startswith("error: standard input:10: ")
+        assert says in said.err
+    assert (await moor("get", "skills")).out == "no skills\n"
+
+
+async def test_what_is_kept_in_another_form_than_it_is_said_is_no_change(moor: Moor) -> None:
+    text = "{kind: agent, name: a, runtime: null, settings: {day: 2026-01-31, deep: {2: x}}}\n--- {kind: task, name: t}"
+    assert (await moor("apply", "-f", "-", stdin=text)).err == ""
+    (agent,) = json.loads((await moor("get", "agents", "-o", "json")).out)
+    assert (agent["runtime"], agent["settings"]) == ("shell", {"day": "2026-01-31", "deep": {"2": "x"}})
+    for more in ([], ["--dry-run"]):
+        assert outcomes((await moor("apply", "-f", "-", *more, "-o", "json", stdin=text)).out) == ["unchanged"] * 2
+    cleared = "{kind: agent, name: a, settings: null}"
+    assert outcomes((await moor("apply", "-f", "-", "-o", "json", stdin=cleared)).out) == ["changed"]
+    assert outcomes((await moor("apply", "-f", "-", "--dry-run", "-o", "json", stdin=cleared)).out) == ["unchanged"]
 
 
 async def test_pruning_deletes_what_one_made_and_no_longer_declares_and_asks_before(moor: Moor, admin: Asker) -> None:

@@ -1,8 +1,13 @@
 """The client's watch on the real application: from now on, or from a number, over broken lines."""
 
 import asyncio
+from typing import Any
 
-from mooring.client import AsyncMooring
+import msgspec
+import pytest
+
+from mooring.base.fields import LONGEST_TEXT, MOST_MAP_BYTES
+from mooring.client import AsyncMooring, sse
 from mooring.wire.audit import Change
 from surfaces.cli.conftest import Served
 from surfaces.people import Asker
@@ -43,3 +48,44 @@ async def test_changes_are_watched_over_a_restart_each_once_and_in_order(served:
     numbers = [change.number for change in seen]
     assert numbers == sorted(set(numbers))
     assert [reason is None for reason in told] == [False, True]
+
+
+# Six characters each, where they are sent.
+LONG, OTHER = "\x01" * LONGEST_TEXT, "\x02" * LONGEST_TEXT
+NUMBERS = [1e308] * ((MOST_MAP_BYTES - 20) // 6)
+FULL = MOST_MAP_BYTES - 8
+LARGEST: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    ("task", "/tasks", {"prompt": LONG, "check": LONG}, {"prompt": OTHER, "check": OTHER}),
+    (
+        "agent",
+        "/agents",
+        {"prompt": LONG, "settings": {"a": NUMBERS}},
+        {"prompt": OTHER, "settings": {"a": [*NUMBERS[1:], 1e307]}},
+    ),
+    (
+        "instance",
+        "/compute_instances",
+        {"description": LONG, "command": LONG, "environment": {"A": "x" * FULL}},
+        {"description": OTHER, "command": OTHER, "environment": {"A": "y" * FULL}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("noun", "path", "first", "then"), LARGEST)
+async def test_the_largest_events_a_server_can_send_are_watched(
+    served: Served, admin: Asker, noun: str, path: str, first: dict[str, Any], then: dict[str, Any]
+) -> None:
+    group = await admin.made("/groups", {"name": "team"})
+    more = {"group_id": group["id"]} if noun == "instance" else {}
+    made = await admin.made(path, {"name": "large", **first, **more})
+    # Three times whole in one event: before, after, and as it is.
+    changed = await admin.ask("PATCH", made["href"], then)
+    assert changed.status_code == 200, changed.text[:300]
+    sizes: list[int] = []
+    async with AsyncMooring(served.url, admin.token) as mooring:
+        async for change in mooring.of(noun).watch(after=0):
+            sizes.append(len(msgspec.json.encode(change)))
+            if len(sizes) == 2:
+                break
+    assert 2 * max(sizes) < sse.LARGEST_EVENT
+    assert max(sizes) > 3 * len(msgspec.json.encode(then))
