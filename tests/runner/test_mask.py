@@ -174,6 +174,7 @@ OTHERS = {
     "set -x": ("a\x1bb\x07cd", "a\\Eb\\acd"),
     "YAML": ("p\u00e4ss wort", "p\\xE4ss\\x20wort"),
     "SQL with two quotes": ("it's 'mine'", "it''s ''mine''"),
+    "a table": ('ab"cd1234', '1,"ab""cd1234",2'),
     "a line that goes on": ("abcd efgh", "abcd \\\nefgh"),
     "short lines": ("ab\ncd\nef", '{"a": "ab\\ncd\\nef"}'),
 }

@@ -2,7 +2,7 @@ r"""A text as the program would have it decoded that wrote it: what is escaped i
 whichever characters were escaped.
 
 Each way is looked at on its own, over the whole text: `%7E` of a URL, `&#34;` of markup, `\u0041` of JSON, JavaScript,
-Python and shells, `'\''` of shells and SQL, and lines that were wrapped.
+Python and shells, `'\''` of shells and SQL, `""` of tables, and lines that were wrapped.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ ESCAPES: Sequence[Way] = (
     Way("&", _ENTITY, _ENTITY_BEGUN, _entity),
     Way("\\", _BACKSLASH, _BACKSLASH_BEGUN, _backslash),
     Way("'", r"'\\''|'\"'\"'|''", r"'\\?'?|'\"'?\"?", lambda _: "'", "'"),
+    Way('"', '""', '"', lambda _: '"', '"'),
 )
 BREAKS = Way("\n", r"[\r\n]+[ \t]*", None, lambda _: "")
 """Where base64 is wrapped."""
