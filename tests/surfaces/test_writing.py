@@ -223,3 +223,17 @@ async def test_a_header_that_is_no_text_is_refused(admin: Asker) -> None:
         headers = {b"Authorization": f"Bearer {admin.token}".encode(), name: b"\xff"}
         answer = await admin.http.post(f"{BASE}/agents", json={"name": "a"}, headers=headers)
         assert answer.status_code == 400, name
+
+
+@pytest.mark.parametrize("host", [b"x:abc", b"x:99999999", b"x:-1", b"@:x", b"x:\xb2", b"a b"])
+async def test_what_stands_in_host_breaks_nothing(admin: Asker, host: bytes) -> None:
+    headers = {b"Authorization": f"Bearer {admin.token}".encode(), b"Host": host, b"Idempotency-Key": b"k"}
+    unreadable = host in (b"x:\xb2", b"a b")
+    for method, path, status in (
+        ("GET", "/nope", 404),
+        ("GET", f"{BASE}/agents", 200),
+        ("POST", f"{BASE}/agents", 201),
+    ):
+        answer = await admin.http.request(method, path, json={"name": "a"}, headers=headers)
+        assert answer.status_code == (400 if unreadable else status), (path, answer.text)
+        assert answer.is_success or answer.json()["kind"] == "Error"
