@@ -70,6 +70,47 @@ async def test_an_event_inserted_by_hand_is_named(record: Record) -> None:
     assert (finding.event_id, "inserted by hand" in finding.says) == ("rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv", True)
 
 
+async def test_nothing_is_sealed_behind_numbers_that_are_not_there_and_the_event_behind_them_is_named(
+    record: Record,
+) -> None:
+    await record.grow(3)
+    await record.grow(2, seal=False)
+    await record.meddle(
+        "INSERT INTO resource_events (id, resource_type, resource_id, action)"
+        " VALUES ('rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user', 'usr_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user.create')",
+        "INSERT INTO event_numbers (number, seq) SELECT 5000000, max(seq) FROM resource_events",
+    )
+    # What comes before the gap is still sealed; what comes after it still gets its numbers, and waits.
+    await record.grow(2)
+    says = "the numbers 6 to 4999999 are not there: their events were removed before they were sealed, or this one was"
+    for _ in range(2):
+        with pytest.raises(Clash, match=r"the numbers 6 to 4999999 are not there.*rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv"):
+            await record.sealer.step()
+        verdict = await record.verdict()
+        assert (verdict.sealed_to, verdict.numbered_to) == (5, 5_000_002)
+        assert verdict.finding is not None
+        assert (verdict.finding.number, verdict.finding.event_id) == (5_000_000, "rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv")
+        assert says in verdict.finding.says
+
+
+async def test_sealing_goes_on_when_what_was_inserted_by_hand_was_put_away(record: Record) -> None:
+    await record.grow(3)
+    await record.meddle(
+        "INSERT INTO resource_events (id, resource_type, resource_id, action)"
+        " VALUES ('rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user', 'usr_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user.create')",
+        "INSERT INTO event_numbers (number, seq) SELECT 5000000, max(seq) FROM resource_events",
+    )
+    await record.grow(2, seal=False)
+    # As docs/audit.md says.
+    await record.meddle(
+        "DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = 5000000)",
+        "DELETE FROM event_numbers WHERE number = 5000000",
+        "UPDATE event_numbers SET number = number - 5000000 + 4 - 1 WHERE number > 5000000",
+    )
+    await record.sealer.step()
+    assert await record.verdict() == Verdict(sealed_to=5, numbered_to=5, finding=None)
+
+
 async def test_two_events_that_changed_places_are_named(record: Record) -> None:
     await record.grow(4)
     await record.meddle(

@@ -4,6 +4,7 @@ Every seal is also kept outside the database; whoever owns the database alone ca
 without its showing. What came after the last seal is not covered yet (`Sealer` seals every few seconds).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,10 @@ MOST = 1_000
 _MISSING = (
     "the seal that ends with number {} is kept outside the database and is not in it: seals were removed, or the "
     "database was restored from an older backup; nothing is sealed until that is settled (docs/audit.md)"
+)
+_GAP = (
+    "the numbers {} to {} are not there: their events were removed, or the event {} with the number {} was inserted by "
+    "hand; nothing is sealed behind number {} until that is settled (docs/audit.md)"
 )
 
 
@@ -51,7 +56,8 @@ class Sealer:
     async def step(self) -> bool:
         """Seal the next events, and see that the newest seal is kept outside. Whether there may be more to seal.
 
-        Raises Clash when a seal that is kept outside is missing: what was altered since must not be sealed anew.
+        Raises Clash when a seal that is kept outside is missing: what was altered since must not be sealed anew; and
+        for numbers that are not there: a seal covers what follows the one before it.
         """
         # Asked first: what another process seals meanwhile is in the database before it is known outside.
         known = await self.outside.newest()
@@ -65,6 +71,7 @@ class Sealer:
             await self._keep_outside(before)
         if not events:
             return False
+        events = _without_gap(before.last if before else 0, events)
         seal = self.key.seal(before, events, self.clock.now())
         kept = await copy(seal, self.key, self.outside)
         if kept is not None and kept.root != seal.root:
@@ -87,6 +94,15 @@ class Sealer:
         # One that was altered meanwhile must not be believed by what is kept outside.
         if seal.says is None and seal.key == self.key.public:
             await self.outside.keep(seal)
+
+
+def _without_gap(sealed_to: int, events: Sequence[Leaf]) -> Sequence[Leaf]:
+    """The events up to the first number that is not there. Raises Clash when it is the next one."""
+    following = [event for number, event in enumerate(events, sealed_to + 1) if event.number == number]
+    if not following:
+        number = events[0].number
+        raise Clash(_GAP.format(sealed_to + 1, number - 1, events[0].id, number, sealed_to))
+    return following
 
 
 async def copy(seal: Seal, key: SealKey, outside: Outside) -> Seal | None:
