@@ -156,6 +156,18 @@ async def test_a_refusal_is_not_kept_under_a_key(admin: Asker) -> None:
     assert (await admin.ask("POST", "/groups", {"name": "g"}, Idempotency_Key="k")).status_code == 201
 
 
+async def test_a_retry_under_a_key_is_answered_as_the_first_was_though_if_match_names_what_was_before(
+    admin: Asker,
+) -> None:
+    user = await admin.made("/users", {"username": "u", "name": "u"})
+    asked: tuple[str, str] = ("POST", f"{user['href']}/disable")
+    first = await admin.ask(*asked, Idempotency_Key="k", If_Match='"1"')
+    again = await admin.ask(*asked, Idempotency_Key="k", If_Match='"1"')
+    assert (first.status_code, first.json()["version"]) == (200, 2)
+    assert (again.status_code, again.text, again.headers["Idempotent-Replayed"]) == (200, first.text, "true")
+    assert (await admin.ask(*asked, Idempotency_Key="l", If_Match='"1"')).status_code == 412
+
+
 async def test_a_new_tokens_text_is_never_repeated_by_a_key(admin: Asker) -> None:
     made = await admin.made("/tokens", {"name": "t"}, Idempotency_Key="k")
     again = await admin.ask("POST", "/tokens", {"name": "t"}, Idempotency_Key="k")

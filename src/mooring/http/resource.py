@@ -151,10 +151,10 @@ def action(
 
     async def handle(call: Call) -> Answer:
         async with call.app.database.transaction() as tx:
-            before = await resource.verbs.read(tx, call.actor, call.path["id"], lock=True)
-            call.check_match(_version(before))
-
+            # All of it: what was answered under a key is answered again, however the row has changed since.
             async def act() -> Answer:
+                before = await resource.verbs.read(tx, call.actor, call.path["id"], lock=True)
+                call.check_match(_version(before))
                 return await answer(resource, tx, call, await verb(tx, call))
 
             return await once(tx, call, act)
