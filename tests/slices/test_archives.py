@@ -1,11 +1,14 @@
 """What was moved out of the database is verified and exported like what is still there."""
 
+import gzip
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mooring.audit import exporting
+from mooring.audit.archiving import NotAsPut
 from mooring.audit.seal import Finding
 from mooring.audit.verifying import Verdict, verify
 from mooring.base.db import Database
@@ -59,6 +62,34 @@ async def test_an_archive_that_was_altered_or_removed_is_found_out(record: Recor
     assert (await record.found())[0] == 1
     archive.write_bytes(whole)
     assert (await record.verdict()).finding is None
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"no archive at all",
+        gzip.compress(b"{}\n")[:-4],
+        gzip.compress(b"{}\n")[:10] + b"\xff" * 20,
+        gzip.compress(b"{}\n"),
+        gzip.compress(b'{"number": ' + b"[" * 100_000),
+    ],
+    ids=["no gzip", "too short", "no deflate", "no events", "nested too deeply"],
+)
+async def test_an_archive_that_holds_no_events_is_named_as_damage(
+    record: Record, tmp_path: Path, packed: bytes
+) -> None:
+    await record.grow(3)
+    assert await record.archiver().step()
+    [archive] = (tmp_path / "blobs" / "record").iterdir()
+    archive.chmod(0o600)
+    archive.write_bytes(packed)
+    # Whoever owns the database too makes the two fit.
+    await record.meddle(f"UPDATE event_archives SET sha256 = '\\x{hashlib.sha256(packed).hexdigest()}'")  # pyright: ignore[reportArgumentType] - of bytes that stand here
+    number, says = await record.found()
+    assert (number, says.startswith("the archive of the events 1 to 3 holds none")) == (1, True)
+    exported = exporting.following(record.database, record.outside, 0)
+    with pytest.raises(NotAsPut):
+        await anext(exported)
 
 
 async def test_a_store_that_is_away_is_no_verdict(record: Record) -> None:

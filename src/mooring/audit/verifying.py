@@ -110,7 +110,7 @@ class _Events:
                 return finding
         try:
             return compare(seal, await self._moved(archive))
-        except (NotAsPut, ValueError) as error:
+        except NotAsPut as error:
             return Finding(number=seal.first, event_id=None, says=str(error))
 
     async def _archive(self, seal: Seal) -> Archive | None:
