@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from mooring.access.actor import Actor
+from mooring.access.rules import PlatformRole
 from mooring.http.call import BODY_BYTES
 from mooring.http.errors import CODES
+from mooring.identity.users import USERS
 from surfaces.people import BASE, Asker, join
 
 
@@ -119,6 +122,21 @@ async def test_32_puts_make_32_versions_and_a_chain_of_events_without_a_gap(admi
     while at in steps:
         at, met = steps[at], met + 1
     assert met == 32
+
+
+async def test_two_who_change_each_other_do_not_wait_for_each_other(admin: Asker) -> None:
+    other = await join(admin, "other", role="admin")
+    one, two = (Actor(user_id=asker.id, role=PlatformRole.ADMIN) for asker in (admin, other))
+    async with (
+        asyncio.timeout(20),
+        admin.database.transaction() as first,
+        admin.database.transaction() as second,
+    ):
+        users_other = await USERS.read(first, one, other.id, lock=True)
+        users_admin = await USERS.read(second, two, admin.id, lock=True)
+        # Each event names its actor, whose row the other one holds.
+        await USERS.replace(first, one, users_other, {"name": "changed"})
+        await USERS.replace(second, two, users_admin, {"name": "one"})
 
 
 async def test_100_creates_under_one_key_make_one_row_and_one_answer(admin: Asker) -> None:
