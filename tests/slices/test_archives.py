@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from mooring.audit import exporting
 from mooring.audit.archiving import NotAsPut
+from mooring.audit.exporting import Removed
 from mooring.audit.seal import Finding
 from mooring.audit.verifying import Verdict, verify
 from mooring.base.db import Database
@@ -124,11 +126,53 @@ async def test_an_export_goes_on_in_the_archives_when_what_it_reads_is_moved_the
     assert met == list(range(1, 9))
 
 
-async def test_an_export_goes_on_behind_an_event_that_was_removed_by_hand(record: Record) -> None:
+async def exported(record: Record, after: int = 0) -> AsyncIterator[int]:
+    """The numbers that are exported, a few at a time."""
+    async for found in exporting.following(record.database, record.outside, after, batch=2):
+        for event in found:
+            yield event.number
+
+
+@pytest.mark.parametrize(("removed", "says"), [(2, "the event 2 is"), (3, "the event 3 is"), (4, "the event 4 is")])
+async def test_an_export_says_what_was_removed_by_hand_and_goes_on_behind_it(
+    record: Record, removed: int, says: str
+) -> None:
     await record.grow(4)
-    await record.meddle("DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = 2)")
-    exported = exporting.following(record.database, record.outside, 0, batch=1)
-    assert [event.number async for found in exported for event in found] == [1, 3, 4]
+    async with record.superuser.transaction() as tx:
+        await tx.script("SET LOCAL session_replication_role = replica")
+        await tx.run(
+            "DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = $1)", removed
+        )
+    numbers = exported(record)
+    assert [await anext(numbers) for _ in range(1, removed)] == list(range(1, removed))
+    with pytest.raises(Removed, match=says):
+        await anext(numbers)
+    assert [number async for number in exported(record, removed)] == list(range(removed + 1, 5))
+
+
+@pytest.mark.parametrize("later", [0, 2])
+async def test_an_export_says_that_events_are_in_no_archive(record: Record, later: int) -> None:
+    await record.grow(3)
+    assert await record.archiver().step()
+    await record.grow(later)
+    await record.meddle("DELETE FROM event_archives")
+    with pytest.raises(Removed, match="the events 1 to 3 are neither in the database nor in an archive"):
+        await anext(exported(record))
+
+
+async def test_an_export_says_that_an_archive_is_short(record: Record, tmp_path: Path) -> None:
+    await record.grow(4)
+    assert await record.archiver().step()
+    await record.grow(1)
+    [archive] = (tmp_path / "blobs" / "record").iterdir()
+    archive.chmod(0o600)
+    lines = gzip.decompress(archive.read_bytes()).splitlines(keepends=True)
+    for kept, says in (([0, 3], "events 2 to 3 are"), ([0, 1], "events 3 to 4 are"), ([], "events 1 to 4 are")):
+        packed = gzip.compress(b"".join(lines[at] for at in kept))
+        archive.write_bytes(packed)
+        await record.meddle(f"UPDATE event_archives SET sha256 = '\\x{hashlib.sha256(packed).hexdigest()}'")  # pyright: ignore[reportArgumentType] - of bytes that stand here
+        with pytest.raises(Removed, match=says):
+            [number async for number in exported(record)]
 
 
 async def test_an_event_inserted_by_hand_where_an_archived_one_was_is_named(record: Record) -> None:

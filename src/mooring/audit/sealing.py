@@ -4,11 +4,10 @@ Every seal is also kept outside the database; whoever owns the database alone ca
 without its showing. What came after the last seal is not covered yet (`Sealer` seals every few seconds).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mooring.audit.seal import Leaf, Seal, SealKey
+from mooring.audit.seal import Leaf, Seal, SealKey, without_gap
 from mooring.base.clock import Clock
 from mooring.base.db import Database, Tx
 from mooring.base.errors import Clash
@@ -71,7 +70,10 @@ class Sealer:
             await self._keep_outside(before)
         if not events:
             return False
-        events = _without_gap(before.last if before else 0, events)
+        sealed_to, ahead = before.last if before else 0, events[0]
+        events = without_gap(sealed_to, events)
+        if not events:
+            raise Clash(_GAP.format(sealed_to + 1, ahead.number - 1, ahead.id, ahead.number, sealed_to))
         seal = self.key.seal(before, events, self.clock.now())
         kept = await copy(seal, self.key, self.outside)
         if kept is not None and kept.root != seal.root:
@@ -94,15 +96,6 @@ class Sealer:
         # One that was altered meanwhile must not be believed by what is kept outside.
         if seal.says is None and seal.key == self.key.public:
             await self.outside.keep(seal)
-
-
-def _without_gap(sealed_to: int, events: Sequence[Leaf]) -> Sequence[Leaf]:
-    """The events up to the first number that is not there. Raises Clash when it is the next one."""
-    following = [event for number, event in enumerate(events, sealed_to + 1) if event.number == number]
-    if not following:
-        number = events[0].number
-        raise Clash(_GAP.format(sealed_to + 1, number - 1, events[0].id, number, sealed_to))
-    return following
 
 
 async def copy(seal: Seal, key: SealKey, outside: Outside) -> Seal | None:
