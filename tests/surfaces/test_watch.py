@@ -319,6 +319,27 @@ def test_a_ring_holds_no_more_than_it_may_and_says_what_went() -> None:
     ring: Ring[str] = Ring(most=3, most_bytes=100)
     assert ring.add((letter, 10) for letter in "abcd") == ["a"]
     assert (ring.after(0, 10), ring.after(1, 2)) == (None, ["b", "c"])
-    ring.weigh(60)
-    assert ring.add([("e", 40)]) == ["b", "c", "d"]
-    assert (ring.first, ring.after(4, 10)) == (5, ["e"])
+    # What is kept elsewhere goes with what it is kept for: 60 of "c" and 10 of each, then 40.
+    ring.weigh(3, 60)
+    assert ring.add([("e", 40)]) == ["b", "c"]
+    assert (ring.first, ring.after(3, 10)) == (4, ["d", "e"])
+    assert ring.add([("f", 50)]) == []
+
+
+async def test_what_two_watchers_write_at_once_is_counted_once(app: App, admin: Asker) -> None:
+    async with app.database.transaction() as tx:
+        await sequence.number(tx)
+    feed = Feed(app.database)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(feed.run())
+        await feed.begun.wait()
+        number = feed.ring.last + 1
+        await admin.made("/skills", {"name": "a"})
+        async with app.database.transaction() as tx:
+            await sequence.number(tx)
+        await feed.ring.wait(number - 1, 20)
+        alone = feed.ring.weight
+        for text in (b"x" * 100, b"y" * 100):
+            feed.keep(feed.written("skills"), {number: text})
+        assert (feed.ring.weight, feed.written("skills")) == (alone + 100, {number: b"x" * 100})
+        feed.stop()
