@@ -46,7 +46,7 @@ _LISTEN_AGAIN = timedelta(seconds=1)
 _LAST_WORDS = 2
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn, but the process's signals are ours: one stop for all parts."""
 
     @contextlib.contextmanager
@@ -93,7 +93,8 @@ def _unix_socket(path: Path) -> socket.socket:
     return made
 
 
-def _server(asgi: Any, protocol: type[HttpToolsProtocol]) -> _Server:  # noqa: ANN401 - an ASGI application
+def server_of(asgi: Any, protocol: type[HttpToolsProtocol]) -> Server:  # noqa: ANN401 - an ASGI application
+    """What serves the application, on the sockets it is given."""
     config = uvicorn.Config(
         asgi,
         http=protocol,
@@ -102,10 +103,12 @@ def _server(asgi: Any, protocol: type[HttpToolsProtocol]) -> _Server:  # noqa: A
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whoever asks from this machine could name any address as its own, and none would be limited.
+        proxy_headers=False,
         timeout_graceful_shutdown=_LAST_WORDS,
         timeout_keep_alive=60,
     )
-    return _Server(config)
+    return Server(config)
 
 
 async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Callable[[], None]) -> None:
@@ -117,11 +120,11 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Call
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    servers: list[tuple[_Server, socket.socket]] = []
+    servers: list[tuple[Server, socket.socket]] = []
     if api is not None:
-        servers.append((_server(application(app), ApiProtocol), api))
+        servers.append((server_of(application(app), ApiProtocol), api))
     if works:
-        servers.append((_server(link_application(app), PeerProtocol), _unix_socket(link_socket(app.settings))))
+        servers.append((server_of(link_application(app), PeerProtocol), _unix_socket(link_socket(app.settings))))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send_hints(app.database, stopping))
         tasks.create_task(keep_numbering(app.database, stopping))
@@ -141,7 +144,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Call
             server.should_exit = True
 
 
-async def _started(servers: list[_Server], serving: list[asyncio.Task[None]]) -> None:
+async def _started(servers: list[Server], serving: list[asyncio.Task[None]]) -> None:
     while not all(server.started for server in servers):
         if any(task.done() for task in serving):
             raise Unavailable("the server could not start; see the log above")
