@@ -108,6 +108,32 @@ async def test_of_32_who_patch_one_version_exactly_one_wins_each(admin: Asker) -
         assert sorted(answer.status_code for answer in answers) == [200] + [412] * 31
 
 
+async def test_if_match_holds_for_whatever_is_done_to_a_resource_and_is_refused_where_there_is_none(
+    admin: Asker,
+) -> None:
+    other = await join(admin, "other")
+    group = await admin.made("/groups", {"name": "g"})
+    secret = await admin.made("/secrets", {"name": "s", "value": "v"})
+    session = await admin.made("/sessions", {"name": "s"})
+    member, granted = f"{group['href']}/members/{other.id}", f"{group['href']}/available_secrets/{secret['id']}"
+    acts: tuple[tuple[str, str, object, int], ...] = (
+        ("PUT", member, {"role": "viewer"}, 1),
+        ("PUT", granted, None, 2),
+        ("DELETE", granted, None, 3),
+        ("DELETE", member, None, 4),
+        ("POST", f"{session['href']}/cancel", None, 1),
+    )
+    for method, path, body, version in acts:
+        for stale in (99, version + 1, version - 1):
+            refused = await admin.ask(method, path, body, If_Match=f'"{stale}"')
+            assert (refused.status_code, refused.json()["code"]) == (412, "mooring-31"), path
+        answer = await admin.ask(method, path, body, If_Match=f'"{version}"')
+        assert (answer.status_code, answer.json()["version"]) == (200, version + 1), answer.text
+    for method, path, body in (("POST", "/agents", {"name": "a"}), ("POST", "/record/verify", None)):
+        refused = await admin.ask(method, path, body, If_Match='"1"')
+        assert (refused.status_code, "If-Match" in refused.json()["reason"]) == (400, True)
+
+
 async def test_32_puts_make_32_versions_and_a_chain_of_events_without_a_gap(admin: Asker) -> None:
     agent = await admin.made("/agents", {"name": "a", "prompt": "first"})
     answers = await asyncio.gather(

@@ -110,6 +110,11 @@ class Call:
         if not _names(wanted, version, "If-Match", weak=False):
             raise Stale(f"it is at version {version} now; read it again and decide anew", version=version)
 
+    def check_conditions(self) -> None:
+        """Return unless a change is asked for under a condition that nobody would look at. Raises Malformed."""
+        if self.route.method != "GET" and "If-Match" not in self.route.headers and "If-Match" in self.request.headers:
+            raise Malformed("If-Match is not taken here: there is no version it could name", header="If-Match")
+
     def has_already(self, version: int) -> bool:
         """Whether If-None-Match says that the asker has this version."""
         held = self.header("If-None-Match")

@@ -136,6 +136,7 @@ def _everything() -> HTTPRouteHandler:
         )
         # Also where the handler looks at none: an unknown parameter is refused everywhere.
         call.asked(route.query)
+        call.check_conditions()
         try:
             if route.method in _BODIES and not route.streams:
                 # All of it, before anything is held for it and who asks counts.
