@@ -44,6 +44,7 @@ _HINT_EVERY = timedelta(milliseconds=15)
 _LISTEN_AGAIN = timedelta(seconds=1)
 # Streams are cut after this when the server ends; their readers come back with the last number they saw.
 _LAST_WORDS = 2
+_LAST_PORT = 65_535
 
 
 class Server(uvicorn.Server):
@@ -57,13 +58,18 @@ class Server(uvicorn.Server):
 def tcp_socket(listen: str) -> socket.socket:
     """The socket of the API. Raises Unfit (not HOST:PORT), Clash (taken)."""
     host, mark, port = listen.rpartition(":")
-    if not mark or not port.isdecimal():
-        raise Unfit(f"--listen {listen!r} is not HOST:PORT (for instance 127.0.0.1:7070; port 0: any free one)")
+    if not mark or not port.isdecimal() or len(port) > len(str(_LAST_PORT)) or int(port) > _LAST_PORT:
+        raise Unfit(
+            f"--listen {listen!r} is not HOST:PORT (for instance 127.0.0.1:7070; port 0: any free one, 65535 the last)"
+        )
     bare = host.strip("[]")
     made = socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((bare, int(port)))
+    except TypeError as error:
+        made.close()
+        raise Unfit(f"--listen {listen!r} is not HOST:PORT: {host!r} cannot be a host") from error
     except OSError as error:
         made.close()
         raise Clash(f"cannot listen on {listen}: {error.strerror}; choose another with --listen") from error
