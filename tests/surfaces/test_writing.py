@@ -3,6 +3,7 @@
 import asyncio
 import random
 import string
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -239,6 +240,16 @@ async def test_a_new_tokens_text_is_never_repeated_by_a_key(admin: Asker) -> Non
 async def test_a_body_that_cannot_be_taken_is_refused(admin: Asker, content: bytes, media: str, status: int) -> None:
     answer = await admin.send("POST", "/agents", content, media)
     assert (answer.status_code, answer.json()["kind"]) == (status, "Error"), answer.text
+
+
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(admin: Asker) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        pytest.fail("it was waited for")
+        yield b""
+
+    headers = {"Authorization": f"Bearer {admin.token}", "Content-Length": str(BODY_BYTES + 1)}
+    answer = await admin.http.post(f"{BASE}/agents", content=never(), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "mooring-32")
 
 
 async def test_every_refusal_is_listed_and_says_where_it_stands(admin: Asker) -> None:
