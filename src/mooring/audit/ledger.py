@@ -168,6 +168,8 @@ async def delete(tx: Tx, actor: Actor, kind: Kind[T], before: T) -> None:
             identifier,
         )
     for link in kind.links:
+        if link.stay:
+            continue
         await tx.run(f"DELETE FROM {link.table} WHERE {link.owner} = $1", identifier)
     await tx.row(
         kind.entity,
