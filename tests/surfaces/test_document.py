@@ -46,6 +46,10 @@ async def told(served: Served, sent: bytes) -> tuple[bytes, bytes]:
         b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"\x00\xff\r\n\r\n",
+        *(
+            b"GET /healthz HTTP/1.1\r\nHost: %b\r\n\r\n" % host
+            for host in (b"x:abc", b"x:99999999", b"x:-1", b"@:x", b"x:\xb2", b"a b", b"[::1", b"x/y")
+        ),
     ],
 )
 async def test_what_is_no_http_is_refused_in_the_same_form(served: Served, sent: bytes) -> None:
@@ -78,6 +82,12 @@ async def test_a_head_that_is_too_large_is_refused_before_anyone_knows_who_sends
     error = json.loads(body)
     assert (head.split()[1], error["kind"], error["code"]) == (b"431", "Error", "mooring-37")
     assert f"x-operation-id: {error['operation_id']}".encode() in head
+
+
+@pytest.mark.parametrize("host", [b"x", b"x:80", b"[::1]:7070", b"192.0.2.1", b"a-b.example.org:", b""])
+async def test_any_host_that_is_one_is_taken(served: Served, host: bytes) -> None:
+    head, _ = await told(served, b"GET /healthz HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % host)
+    assert head.split()[1] == b"200"
 
 
 async def test_trailers_without_an_end_are_not_waited_for(served: Served) -> None:
