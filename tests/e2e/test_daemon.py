@@ -139,6 +139,9 @@ def test_an_address_that_is_taken_is_named_with_the_fix(idle: Plane) -> None:
     ("words", "settings", "says"),
     [
         (["up", "--listen", "nowhere"], {}, "HOST:PORT"),
+        (["up", "--listen", "127.0.0.1:99999"], {}, "HOST:PORT"),
+        (["up", "--listen", "127.0.0.1:" + "9" * 5000], {}, "HOST:PORT"),
+        (["up", "--listen", "ä..example:80"], {}, "HOST:PORT"),
         (["up"], {"grace": "soon"}, "MOORING_GRACE"),
         (["up"], {"throw_away": "perhaps"}, "MOORING_THROW_AWAY"),
         (["serve"], {}, "MOORING_DATABASE_URL"),

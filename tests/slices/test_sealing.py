@@ -1,81 +1,22 @@
 """Whoever alters the record by hand is found out, and which event it was."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import LiteralString
 
 import pytest
 
-from mooring.access.actor import SYSTEM
-from mooring.audit import exporting, sealing, sequence
-from mooring.audit.archiving import Archiver
+from mooring.audit import sealing
 from mooring.audit.seal import Finding, Leaf, SealKey
 from mooring.audit.sealing import Sealer
-from mooring.audit.verifying import Verdict, verify
+from mooring.audit.verifying import Verdict
 from mooring.base.clock import SystemClock
-from mooring.base.db import Database, connect
-from mooring.base.errors import Clash, Unavailable
-from mooring.base.hints import Hints
-from mooring.base.postgres import EmbeddedPostgres
-from mooring.catalog.catalog import SKILLS
+from mooring.base.db import Database
+from mooring.base.errors import Clash
 from mooring.files.blobs.local import in_directory
 from mooring.files.seals import KeptSeals
-
-KEY = SealKey(bytes(range(32)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A record of some events, and someone who owns the database."""
-
-    database: Database
-    superuser: Database
-    sealer: Sealer
-    outside: KeptSeals
-
-    async def grow(self, count: int, *, seal: bool = True) -> None:
-        for number in range(count):
-            async with self.database.transaction() as tx:
-                await SKILLS.create(tx, SYSTEM.because("it must"), {"name": f"skill {number}"})
-        async with self.database.transaction() as tx:
-            await sequence.number(tx)
-        if seal:
-            await self.sealer.step()
-
-    async def meddle(self, *statements: LiteralString) -> None:
-        """Do something to the tables that no role of Mooring's may do."""
-        async with self.superuser.transaction() as tx:
-            await tx.script("SET LOCAL session_replication_role = replica")
-            for statement in statements:
-                await tx.run(statement)
-
-    def archiver(self, keeps: timedelta = timedelta(0)) -> Archiver:
-        return Archiver(database=self.database, key=KEY, shelf=self.outside, clock=SystemClock(), keeps=keeps)
-
-    async def verdict(self) -> Verdict:
-        return await verify(self.database, KEY, self.outside, self.outside)
-
-    async def found(self) -> tuple[int, str]:
-        finding = (await self.verdict()).finding
-        assert finding is not None
-        return finding.number, finding.says
-
-    async def event_at(self, number: int) -> str:
-        async with self.database.reading() as tx:
-            found = await sealing.leaves(tx, number - 1, 1)
-        assert found[0].id is not None
-        return found[0].id
-
-
-@pytest.fixture
-async def record(database: Database, postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncGenerator[Record]:
-    superuser = await connect(postgres.url("postgres", "mooring"), hints=Hints(), most=1)
-    outside = KeptSeals(blobs=in_directory(tmp_path / "blobs"), head=tmp_path / "audit" / "head.json")
-    sealer = Sealer(database=database, key=KEY, outside=outside, clock=SystemClock())
-    yield Record(database=database, superuser=superuser, sealer=sealer, outside=outside)
-    await superuser.close()
+from slices.record import KEY, Record
 
 
 async def test_an_untouched_record_is_intact_however_often_it_was_sealed(record: Record) -> None:
@@ -127,6 +68,47 @@ async def test_an_event_inserted_by_hand_is_named(record: Record) -> None:
     finding = (await record.verdict()).finding
     assert finding is not None
     assert (finding.event_id, "inserted by hand" in finding.says) == ("rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv", True)
+
+
+async def test_nothing_is_sealed_behind_numbers_that_are_not_there_and_the_event_behind_them_is_named(
+    record: Record,
+) -> None:
+    await record.grow(3)
+    await record.grow(2, seal=False)
+    await record.meddle(
+        "INSERT INTO resource_events (id, resource_type, resource_id, action)"
+        " VALUES ('rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user', 'usr_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user.create')",
+        "INSERT INTO event_numbers (number, seq) SELECT 5000000, max(seq) FROM resource_events",
+    )
+    # What comes before the gap is still sealed; what comes after it still gets its numbers, and waits.
+    await record.grow(2)
+    says = "the numbers 6 to 4999999 are not there: their events were removed before they were sealed, or this one was"
+    for _ in range(2):
+        with pytest.raises(Clash, match=r"the numbers 6 to 4999999 are not there.*rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv"):
+            await record.sealer.step()
+        verdict = await record.verdict()
+        assert (verdict.sealed_to, verdict.numbered_to) == (5, 5_000_002)
+        assert verdict.finding is not None
+        assert (verdict.finding.number, verdict.finding.event_id) == (5_000_000, "rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv")
+        assert says in verdict.finding.says
+
+
+async def test_sealing_goes_on_when_what_was_inserted_by_hand_was_put_away(record: Record) -> None:
+    await record.grow(3)
+    await record.meddle(
+        "INSERT INTO resource_events (id, resource_type, resource_id, action)"
+        " VALUES ('rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user', 'usr_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user.create')",
+        "INSERT INTO event_numbers (number, seq) SELECT 5000000, max(seq) FROM resource_events",
+    )
+    await record.grow(2, seal=False)
+    # As docs/audit.md says.
+    await record.meddle(
+        "DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = 5000000)",
+        "DELETE FROM event_numbers WHERE number = 5000000",
+        "UPDATE event_numbers SET number = number - 5000000 + 4 - 1 WHERE number > 5000000",
+    )
+    await record.sealer.step()
+    assert await record.verdict() == Verdict(sealed_to=5, numbered_to=5, finding=None)
 
 
 async def test_two_events_that_changed_places_are_named(record: Record) -> None:
@@ -304,115 +286,3 @@ def test_a_seal_says_what_is_wrong_with_it() -> None:
     whole = KEY.seal(None, [leaf], datetime(2026, 1, 1, tzinfo=UTC))
     assert whole.says is None
     assert whole.leaf(1) == leaf.hash
-
-
-# --- archives ---
-
-
-async def left(record: Record) -> int:
-    async with record.database.reading() as tx:
-        return await tx.value(int, "SELECT count(*) FROM resource_events") or 0
-
-
-async def test_old_events_leave_the_database_and_are_verified_where_they_are(record: Record) -> None:
-    for count in (3, 4, 2):
-        await record.grow(count)
-    assert not await record.archiver(timedelta(days=1)).step()
-    assert await record.archiver().step()
-    assert await left(record) == 0
-    await record.grow(2)
-    assert await record.verdict() == Verdict(sealed_to=11, numbered_to=11, finding=None)
-    assert await record.archiver().step()
-    assert not await record.archiver().step()
-    assert await record.verdict() == Verdict(sealed_to=11, numbered_to=11, finding=None)
-
-
-async def test_what_is_not_sealed_yet_is_not_moved(record: Record) -> None:
-    await record.grow(2)
-    await record.grow(3, seal=False)
-    assert await record.archiver().step()
-    assert await left(record) == 3
-
-
-async def test_an_altered_batch_is_not_moved(record: Record) -> None:
-    await record.grow(3)
-    await record.meddle("UPDATE resource_events SET reason = 'x'")
-    with pytest.raises(Clash, match="not what was sealed"):
-        await record.archiver().step()
-    assert await left(record) == 3
-
-
-async def test_an_archive_that_was_altered_or_removed_is_found_out(record: Record, tmp_path: Path) -> None:
-    await record.grow(3)
-    assert await record.archiver().step()
-    [archive] = (tmp_path / "blobs" / "record").iterdir()
-    whole = archive.read_bytes()
-    archive.chmod(0o600)
-    archive.write_bytes(whole[:-1] + b"x")
-    assert await record.found() == (1, "the archive of the events 1 to 3 is missing, or was altered")
-    archive.unlink()
-    assert (await record.found())[0] == 1
-    archive.write_bytes(whole)
-    assert (await record.verdict()).finding is None
-
-
-async def test_a_store_that_is_away_is_no_verdict(record: Record) -> None:
-    await record.grow(3)
-    assert await record.archiver().step()
-
-    class Away(KeptSeals):
-        async def take(self, first: int, last: int) -> bytes | None:
-            raise Unavailable(f"the store is away: {first} to {last} cannot be read")
-
-    with pytest.raises(Unavailable, match="the store is away"):
-        await verify(record.database, KEY, record.outside, Away(blobs=record.outside.blobs, head=record.outside.head))
-
-
-async def test_an_event_cannot_be_deleted_by_pretending_that_it_was_archived(record: Record, owner: Database) -> None:
-    await record.grow(3)
-    # The owner may add a row to the archives; what it then deletes is missed there.
-    async with owner.transaction() as tx:
-        await tx.run("INSERT INTO event_archives (first, last, sha256) VALUES (1, 3, sha256('x'::bytea))")
-        await tx.run("DELETE FROM resource_events")
-    assert await record.found() == (1, "the archive of the events 1 to 3 is missing, or was altered")
-
-
-@pytest.mark.parametrize("whole", [True, False])
-async def test_an_export_goes_on_in_the_archives_when_what_it_reads_is_moved_there(record: Record, whole: bool) -> None:  # noqa: FBT001 - one of two cases
-    await record.grow(5)
-    await record.grow(3, seal=whole)
-    exported = exporting.following(record.database, record.outside, 0, batch=2)
-    met = [event.number for event in await anext(exported)]
-    assert await record.archiver().step()
-    met += [event.number async for found in exported for event in found]
-    assert met == list(range(1, 9))
-
-
-async def test_an_export_goes_on_behind_an_event_that_was_removed_by_hand(record: Record) -> None:
-    await record.grow(4)
-    await record.meddle("DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = 2)")
-    exported = exporting.following(record.database, record.outside, 0, batch=1)
-    assert [event.number async for found in exported for event in found] == [1, 3, 4]
-
-
-async def test_an_event_inserted_by_hand_where_an_archived_one_was_is_named(record: Record) -> None:
-    await record.grow(3)
-    assert await record.archiver().step()
-    await record.grow(1)
-    await record.meddle(
-        "INSERT INTO resource_events (seq, id, resource_type, resource_id, action) OVERRIDING SYSTEM VALUE"
-        " SELECT seq, 'rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user', 'usr_0ujtsYcgvSTl8PAuAdqWYSMnLOv', 'user.create'"
-        " FROM event_numbers WHERE number = 2"
-    )
-    says = "the event was inserted by hand: the one of this number lies in an archive"
-    assert (await record.verdict()).finding == Finding(number=2, event_id="rev_0ujtsYcgvSTl8PAuAdqWYSMnLOv", says=says)
-
-
-async def test_the_application_has_nothing_forgotten_that_was_not_archived(record: Record) -> None:
-    await record.grow(3)
-    async with record.database.transaction() as tx:
-        assert await tx.value(int, "SELECT forget_events(3)") == 0
-    assert await left(record) == 3
-    with pytest.raises(Exception, match="permission denied"):
-        async with record.database.transaction() as tx:
-            await tx.run("DELETE FROM resource_events")

@@ -41,6 +41,8 @@ class Issuer:
     keys: list[dict[str, Any]] = field(default_factory=lambda: [public(RSA, "one"), public(EC, "two")])
     claims_to_be: str | None = None
     keys_at: str | None = None
+    # Instead of the key set, as it is.
+    raw_keys: bytes | None = None
     away: bool = False
     asked: int = 0
 
@@ -61,7 +63,8 @@ class Issuer:
         while (await reader.readline()).strip():
             pass
         self.asked += 1
-        body = json.dumps(self._document(path)).encode()
+        keys = None if path.endswith("openid-configuration") else self.raw_keys
+        body = json.dumps(self._document(path)).encode() if keys is None else keys
         status = b"503 Away" if self.away else b"200 OK"
         writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body))
         await writer.drain()

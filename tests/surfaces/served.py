@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import msgspec
-import uvicorn
 
 from mooring.app import App
 from mooring.audit.feed import Feed
 from mooring.audit.sequence import keep_numbering
+from mooring.daemon.serving import server_of
 from mooring.http.protocol import ApiProtocol
 from mooring.http.server import application
 from surfaces.people import BASE, Asker
@@ -32,11 +32,7 @@ async def serving(app: App) -> AsyncGenerator[Served]:
     """Serve on a free port for as long as the block runs; streams are cut at its end."""
     listening = socket.create_server(("127.0.0.1", 0))
     asgi: Any = application(app)
-    config = uvicorn.Config(
-        asgi, http=ApiProtocol, lifespan="on", log_config=None, timeout_graceful_shutdown=1, ws="none"
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    server = server_of(asgi, ApiProtocol)
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(keep_numbering(app.database, stopping))

@@ -13,6 +13,7 @@ from mooring.http.server import ROUTES, application
 from mooring.identity import users
 from surfaces.people import BASE, Asker, join
 from surfaces.samples import SAMPLES
+from surfaces.served import serving
 
 
 def some_id(path: str) -> str:
@@ -241,3 +242,13 @@ async def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_not_ke
         assert answers[-1].json()["code"] == "mooring-34"
         assert int(answers[-1].headers["Retry-After"]) >= 1
         assert (await author.get("/whoami")).status_code == 200
+
+
+@pytest.mark.slow
+async def test_nobody_gets_round_the_limit_of_an_address_by_naming_another(app: App) -> None:
+    limited = replace(app, settings=replace(app.settings, rate_per_address=0.1))
+    async with serving(limited) as served, httpx.AsyncClient(base_url=served.url) as client:
+        answers = [
+            await client.get(f"{BASE}/agents", headers={"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(3)
+        ]
+    assert [answer.status_code for answer in answers] == [401, 429, 429]

@@ -54,10 +54,15 @@ async def test_a_forged_cursor_is_400_and_never_reaches_the_database(admin: Aske
     await skills(admin, "abc")
     good = (await admin.get("/skills?size=1")).json()["next"]
     other = (await admin.get("/skills?size=1&orderBy=name asc")).json()["next"]
+    for name in "ab":
+        await admin.made("/agents", {"name": name})
+    of_agents = (await admin.get("/agents?size=1")).json()["next"]
+    assert (await admin.get(f"/agents?size=1&after={of_agents}")).status_code == 200
     raw = base64.urlsafe_b64decode(good + "=" * (-len(good) % 4))
     altered = base64.urlsafe_b64encode(raw[:-3] + b'1"]').decode().rstrip("=")
     padded = good + "=" * (-len(good) % 4)
-    for forged in (altered, other, good[:-1], good + "A", padded if padded != good else good + "====", "x", "'--", "é"):
+    whole = padded if padded != good else good + "===="
+    for forged in (altered, other, of_agents, good[:-1], good + "A", whole, "x", "'--", "é"):
         answer = await admin.get(f"/skills?size=1&after={forged}")
         assert (answer.status_code, answer.json()["code"]) == (400, "mooring-21"), forged
 
@@ -69,6 +74,8 @@ async def test_a_forged_cursor_is_400_and_never_reaches_the_database(admin: Aske
         ("page=x", "page"),
         ("size=-1", "size"),
         ("size=1.5", "size"),
+        ("size=1.0", "size"),
+        ("page=1e2", "page"),
         ("page=999999&size=1000", "page"),
         ("orderBy=colour", "orderBy"),
         ("orderBy=name;drop table skills", "orderBy"),

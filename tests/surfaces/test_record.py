@@ -12,7 +12,10 @@ from mooring.app import App
 from mooring.audit import sequence
 from mooring.audit.archiving import Archiver
 from mooring.audit.sealing import Sealer
+from mooring.base.db import connect
 from mooring.base.errors import Unfit
+from mooring.base.hints import Hints
+from mooring.base.postgres import EmbeddedPostgres
 from mooring.http.server import application
 from mooring.settings import Settings
 from surfaces.people import Asker, join
@@ -72,3 +75,18 @@ async def test_administrators_and_auditors_verify_and_export_and_nobody_else(app
     assert (await admin.ask("POST", "/record/verify")).json()["intact"] is True
     for method, path in (("GET", "/record"), ("POST", "/record/verify"), ("GET", "/record/export")):
         assert (await author.ask(method, path)).status_code == 403
+
+
+async def test_an_export_that_begins_where_events_were_removed_is_refused(
+    app: App, admin: Asker, postgres: EmbeddedPostgres
+) -> None:
+    async with app.database.transaction() as tx:
+        await sequence.number(tx)
+    superuser = await connect(postgres.url("postgres", "mooring"), hints=Hints(), most=1)
+    async with superuser.transaction() as tx:
+        await tx.script("SET LOCAL session_replication_role = replica")
+        await tx.run("DELETE FROM resource_events WHERE seq = (SELECT seq FROM event_numbers WHERE number = 1)")
+    await superuser.close()
+    refused = await admin.get("/record/export")
+    assert (refused.status_code, "the event 1 is neither" in refused.json()["reason"]) == (503, True)
+    assert (await admin.get("/record/export?after=1")).status_code == 200

@@ -13,6 +13,7 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from mooring.app import App
 from mooring.base.errors import Unfit
@@ -211,6 +212,67 @@ async def test_an_issuer_that_is_away_is_not_asked_by_everybody_who_comes(house:
     house.time.at += timedelta(seconds=11)
     assert (await house.come(house.token())).status_code == 200
     assert house.issuer.asked == 3
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [b'{"keys": ' + b"[" * 100_000, b'{"keys": "\xff"}', b"[]", b'{"keys": 3}', b"", b'{"keys": [3]}'],
+    ids=["nested without an end", "no text", "a list", "a number", "nothing", "no key"],
+)
+async def test_an_issuer_whose_key_set_is_none_is_away_and_not_asked_by_everybody(house: House, keys: bytes) -> None:
+    house.issuer.raw_keys = keys
+    for _ in range(3):
+        refused = await house.come(house.token())
+        assert (refused.status_code, refused.json()["kind"]) == (503, "Error"), refused.text
+    assert house.issuer.asked == 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"n": 5}, {"n": ""}, {"e": None}, {"n": "\ud7ff"}, {"x5c": 3}, {"kid": {}}, {"d": "AQAB"}, {"oth": []}],
+    ids=lambda odd: next(iter(odd)),
+)
+async def test_a_key_that_cannot_be_one_is_passed_over(house: House, odd: dict[str, Any]) -> None:
+    whole = public(EC, "two")
+    house.issuer.keys = [{**public(RSA, "one"), **odd}, {**whole, "kid": "three", **odd, "x": 7}, whole]
+    assert (await house.come(house.token(key=EC, kid="two"))).status_code == 200
+    assert (await house.come(house.token())).status_code in (200, 401)
+
+
+async def test_a_private_key_that_an_issuer_publishes_verifies_nothing(house: House) -> None:
+    private: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(RSA))
+    house.issuer.keys = [{**private, "kid": "one", "key_ops": ["sign"]}]
+    refused = await house.come(house.token())
+    assert (refused.status_code, "does not publish" in refused.json()["reason"]) == (401, True)
+
+
+async def test_a_token_nested_without_an_end_is_refused(house: House) -> None:
+    head = base64.urlsafe_b64encode(b"[" * 9_000).decode()
+    refused = await house.come(f"{head}.e30.AA")
+    assert (refused.status_code, refused.json()["code"]) == (401, "mooring-15")
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+async def test_what_is_no_time_is_refused(house: House, claim: str, time: float) -> None:
+    refused = await house.come(house.token(**{claim: time}))
+    assert (refused.status_code, "is no time" in refused.json()["reason"]) == (401, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("n" * 201, "n" * 200),
+        ("   ", "author"),
+        ("n" * 300, "author"),
+        (" a  b ", "a  b"),
+        ("n" * 199 + " m", "n" * 199),
+    ],
+)
+async def test_a_name_or_address_that_cannot_be_one_here_keeps_nobody_out(house: House, said: str, name: str) -> None:
+    answer = await house.come(house.token(name=said, email="at home", email_verified=True))
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["user"]["name"], answer.json()["user"]["email"]) == (name, None)
 
 
 async def test_an_issuer_that_speaks_for_another_is_not_believed(house: House) -> None:

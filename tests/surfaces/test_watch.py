@@ -84,6 +84,36 @@ async def test_one_is_told_of_what_one_sees_and_of_nothing_else(admin: Asker, se
         assert theirs["id"] not in seen
 
 
+async def test_members_are_told_that_their_group_was_deleted_and_nobody_else(admin: Asker, served: Served) -> None:
+    member, gone, stranger = [await join(admin, name) for name in ("member", "gone", "stranger")]
+    group = await admin.made("/groups", {"name": "g"})
+    for asker in (member, gone):
+        await admin.ask("PUT", f"{group['href']}/members/{asker.id}", {"role": "viewer"})
+    await admin.ask("DELETE", f"{group['href']}/members/{gone.id}")
+    where = f"/resource_events?resource_id={group['id']}"
+    async with (
+        watching(member, served.url, "/groups?watch=true") as groups,
+        watching(member, served.url, f"{where}&watch=true") as events,
+    ):
+        assert (await admin.ask("DELETE", group["href"])).status_code == 204
+        while (heard := (await take(groups, 1))[0]).name != "delete":
+            assert heard.data["event"]["resource_id"] == group["id"]
+        assert heard.data["object"] is None
+        while (await take(events, 1))[0].data["action"] != "group.delete":
+            pass
+    seen = [event["action"] for event in (await member.get(where)).json()["items"]]
+    assert (seen[0], seen[-1]) == ("group.delete", "group.create")
+    assert (await member.get(group["href"])).status_code == 404
+    assert (await member.get("/groups")).json()["total"] == 0
+    for asker in (gone, stranger):
+        assert (await asker.get(where)).json()["total"] == 0
+    # Nor does it keep anybody: the user can go.
+    await admin.ask("POST", f"/users/{member.id}/disable")
+    for token in (await admin.get(f"/tokens?search=user_id%20%3D%20'{member.id}'")).json()["items"]:
+        await admin.ask("POST", f"{token['href']}/revoke")
+    assert (await admin.ask("DELETE", f"/users/{member.id}")).status_code == 204
+
+
 async def test_who_begins_behind_a_number_is_told_all_that_came_after_it(admin: Asker, served: Served) -> None:
     for name in "abcde":
         await admin.made("/skills", {"name": name})
@@ -319,6 +349,27 @@ def test_a_ring_holds_no_more_than_it_may_and_says_what_went() -> None:
     ring: Ring[str] = Ring(most=3, most_bytes=100)
     assert ring.add((letter, 10) for letter in "abcd") == ["a"]
     assert (ring.after(0, 10), ring.after(1, 2)) == (None, ["b", "c"])
-    ring.weigh(60)
-    assert ring.add([("e", 40)]) == ["b", "c", "d"]
-    assert (ring.first, ring.after(4, 10)) == (5, ["e"])
+    # What is kept elsewhere goes with what it is kept for: 60 of "c" and 10 of each, then 40.
+    ring.weigh(3, 60)
+    assert ring.add([("e", 40)]) == ["b", "c"]
+    assert (ring.first, ring.after(3, 10)) == (4, ["d", "e"])
+    assert ring.add([("f", 50)]) == []
+
+
+async def test_what_two_watchers_write_at_once_is_counted_once(app: App, admin: Asker) -> None:
+    async with app.database.transaction() as tx:
+        await sequence.number(tx)
+    feed = Feed(app.database)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(feed.run())
+        await feed.begun.wait()
+        number = feed.ring.last + 1
+        await admin.made("/skills", {"name": "a"})
+        async with app.database.transaction() as tx:
+            await sequence.number(tx)
+        await feed.ring.wait(number - 1, 20)
+        alone = feed.ring.weight
+        for text in (b"x" * 100, b"y" * 100):
+            feed.keep(feed.written("skills"), {number: text})
+        assert (feed.ring.weight, feed.written("skills")) == (alone + 100, {number: b"x" * 100})
+        feed.stop()

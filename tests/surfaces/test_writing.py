@@ -3,12 +3,16 @@
 import asyncio
 import random
 import string
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from mooring.access.actor import Actor
+from mooring.access.rules import PlatformRole
 from mooring.http.call import BODY_BYTES
 from mooring.http.errors import CODES
+from mooring.identity.users import USERS
 from surfaces.people import BASE, Asker, join
 
 
@@ -127,6 +131,32 @@ async def test_of_32_who_patch_one_version_exactly_one_wins_each(admin: Asker) -
         assert sorted(answer.status_code for answer in answers) == [200] + [412] * 31
 
 
+async def test_if_match_holds_for_whatever_is_done_to_a_resource_and_is_refused_where_there_is_none(
+    admin: Asker,
+) -> None:
+    other = await join(admin, "other")
+    group = await admin.made("/groups", {"name": "g"})
+    secret = await admin.made("/secrets", {"name": "s", "value": "v"})
+    session = await admin.made("/sessions", {"name": "s"})
+    member, granted = f"{group['href']}/members/{other.id}", f"{group['href']}/available_secrets/{secret['id']}"
+    acts: tuple[tuple[str, str, object, int], ...] = (
+        ("PUT", member, {"role": "viewer"}, 1),
+        ("PUT", granted, None, 2),
+        ("DELETE", granted, None, 3),
+        ("DELETE", member, None, 4),
+        ("POST", f"{session['href']}/cancel", None, 1),
+    )
+    for method, path, body, version in acts:
+        for stale in (99, version + 1, version - 1):
+            refused = await admin.ask(method, path, body, If_Match=f'"{stale}"')
+            assert (refused.status_code, refused.json()["code"]) == (412, "mooring-31"), path
+        answer = await admin.ask(method, path, body, If_Match=f'"{version}"')
+        assert (answer.status_code, answer.json()["version"]) == (200, version + 1), answer.text
+    for method, path, body in (("POST", "/agents", {"name": "a"}), ("POST", "/record/verify", None)):
+        refused = await admin.ask(method, path, body, If_Match='"1"')
+        assert (refused.status_code, "If-Match" in refused.json()["reason"]) == (400, True)
+
+
 async def test_32_puts_make_32_versions_and_a_chain_of_events_without_a_gap(admin: Asker) -> None:
     agent = await admin.made("/agents", {"name": "a", "prompt": "first"})
     answers = await asyncio.gather(
@@ -141,6 +171,21 @@ async def test_32_puts_make_32_versions_and_a_chain_of_events_without_a_gap(admi
     while at in steps:
         at, met = steps[at], met + 1
     assert met == 32
+
+
+async def test_two_who_change_each_other_do_not_wait_for_each_other(admin: Asker) -> None:
+    other = await join(admin, "other", role="admin")
+    one, two = (Actor(user_id=asker.id, role=PlatformRole.ADMIN) for asker in (admin, other))
+    async with (
+        asyncio.timeout(20),
+        admin.database.transaction() as first,
+        admin.database.transaction() as second,
+    ):
+        users_other = await USERS.read(first, one, other.id, lock=True)
+        users_admin = await USERS.read(second, two, admin.id, lock=True)
+        # Each event names its actor, whose row the other one holds.
+        await USERS.replace(first, one, users_other, {"name": "changed"})
+        await USERS.replace(second, two, users_admin, {"name": "one"})
 
 
 async def test_100_creates_under_one_key_make_one_row_and_one_answer(admin: Asker) -> None:
@@ -178,6 +223,18 @@ async def test_a_refusal_is_not_kept_under_a_key(admin: Asker) -> None:
     assert (await admin.ask("POST", "/groups", {"name": "g"}, Idempotency_Key="k")).status_code == 201
 
 
+async def test_a_retry_under_a_key_is_answered_as_the_first_was_though_if_match_names_what_was_before(
+    admin: Asker,
+) -> None:
+    user = await admin.made("/users", {"username": "u", "name": "u"})
+    asked: tuple[str, str] = ("POST", f"{user['href']}/disable")
+    first = await admin.ask(*asked, Idempotency_Key="k", If_Match='"1"')
+    again = await admin.ask(*asked, Idempotency_Key="k", If_Match='"1"')
+    assert (first.status_code, first.json()["version"]) == (200, 2)
+    assert (again.status_code, again.text, again.headers["Idempotent-Replayed"]) == (200, first.text, "true")
+    assert (await admin.ask(*asked, Idempotency_Key="l", If_Match='"1"')).status_code == 412
+
+
 async def test_a_new_tokens_text_is_never_repeated_by_a_key(admin: Asker) -> None:
     made = await admin.made("/tokens", {"name": "t"}, Idempotency_Key="k")
     again = await admin.ask("POST", "/tokens", {"name": "t"}, Idempotency_Key="k")
@@ -205,6 +262,16 @@ async def test_a_new_tokens_text_is_never_repeated_by_a_key(admin: Asker) -> Non
 async def test_a_body_that_cannot_be_taken_is_refused(admin: Asker, content: bytes, media: str, status: int) -> None:
     answer = await admin.send("POST", "/agents", content, media)
     assert (answer.status_code, answer.json()["kind"]) == (status, "Error"), answer.text
+
+
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(admin: Asker) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        pytest.fail("it was waited for")
+        yield b""
+
+    headers = {"Authorization": f"Bearer {admin.token}", "Content-Length": str(BODY_BYTES + 1)}
+    answer = await admin.http.post(f"{BASE}/agents", content=never(), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "mooring-32")
 
 
 async def test_every_refusal_is_listed_and_says_where_it_stands(admin: Asker) -> None:
@@ -245,3 +312,17 @@ async def test_a_header_that_is_no_text_is_refused(admin: Asker) -> None:
         headers = {b"Authorization": f"Bearer {admin.token}".encode(), name: b"\xff"}
         answer = await admin.http.post(f"{BASE}/agents", json={"name": "a"}, headers=headers)
         assert answer.status_code == 400, name
+
+
+@pytest.mark.parametrize("host", [b"x:abc", b"x:99999999", b"x:-1", b"@:x", b"x:\xb2", b"a b"])
+async def test_what_stands_in_host_breaks_nothing(admin: Asker, host: bytes) -> None:
+    headers = {b"Authorization": f"Bearer {admin.token}".encode(), b"Host": host, b"Idempotency-Key": b"k"}
+    unreadable = host in (b"x:\xb2", b"a b")
+    for method, path, status in (
+        ("GET", "/nope", 404),
+        ("GET", f"{BASE}/agents", 200),
+        ("POST", f"{BASE}/agents", 201),
+    ):
+        answer = await admin.http.request(method, path, json={"name": "a"}, headers=headers)
+        assert answer.status_code == (400 if unreadable else status), (path, answer.text)
+        assert answer.is_success or answer.json()["kind"] == "Error"

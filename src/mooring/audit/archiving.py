@@ -6,6 +6,7 @@ like what is still here. A batch that is not what was sealed is not moved: it st
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,7 +56,11 @@ def pack(events: Sequence[Leaf]) -> bytes:
 
 def unpack(packed: bytes) -> list[Leaf]:
     """The events of an archive. Raises ValueError when it holds none."""
-    return [msgspec.json.decode(line, type=Leaf) for line in gzip.decompress(packed).splitlines()]
+    try:
+        return [msgspec.json.decode(line, type=Leaf) for line in gzip.decompress(packed).splitlines()]
+    except (OSError, EOFError, zlib.error) as error:
+        # What gzip says of what is none, ends early, or was packed wrongly.
+        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +122,10 @@ async def opened(shelf: Shelf, archive: Archive) -> list[Leaf]:
     packed = await shelf.take(archive.first, archive.last)
     if packed is None or hashlib.sha256(packed).digest() != archive.sha256:
         raise NotAsPut(f"the archive of the events {archive.first} to {archive.last} is missing, or was altered")
-    return unpack(packed)
+    try:
+        return unpack(packed)
+    except (ValueError, RecursionError) as error:
+        raise NotAsPut(f"the archive of the events {archive.first} to {archive.last} holds none: {error}") from error
 
 
 _SEALED = """

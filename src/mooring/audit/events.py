@@ -1,4 +1,8 @@
-"""Reading the record: one sees an event if and only if one sees (or would see, were it there still) its resource."""
+"""Reading the record: one sees an event if and only if one sees (or would see, were it there still) its resource.
+
+What one saw through a group alone one sees no more once the group is gone, or its grant; but of the group itself
+whoever was its member at its end still sees everything.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,31 +5,48 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from mooring.audit import archiving, events
+from mooring.audit import archiving, events, sequence
 from mooring.audit.archiving import Shelf
 from mooring.audit.events import NumberedEvent
-from mooring.audit.seal import Leaf
+from mooring.audit.seal import Leaf, without_gap
 from mooring.base.db import Database
+from mooring.base.errors import Unavailable
 
 _BATCH = 1_000
+
+
+class Removed(Unavailable):
+    """Numbers were given out whose events are nowhere."""
+
+    def __init__(self, first: int, last: int) -> None:
+        which = f"the event {first} is" if first == last else f"the events {first} to {last} are"
+        says = f"{which} neither in the database nor in an archive; what comes behind is exported after {last}"
+        super().__init__(says, first=first, last=last)
 
 
 async def following(
     database: Database, shelf: Shelf, after: int, *, batch: int = _BATCH
 ) -> AsyncIterator[Sequence[NumberedEvent]]:
-    """Every event behind a number, several at a time, numbers rising. Raises Unavailable (an archive is missing)."""
+    """Every event behind a number, several at a time, numbers rising by one.
+
+    Raises Unavailable (an archive is missing), Removed (events are missing): behind what comes before it.
+    """
     while True:
-        found = await _moved(database, shelf, after)
+        found, numbered_to = await _moved(database, shelf, after), 0
         if not found:
             async with database.reading() as tx:
-                found = await events.after(tx, after, batch)
-            # Numbers have no gap, and the oldest are moved first: what the page skips may have been moved just now.
-            if not found or found[0].number != after + 1:
+                numbered_to, found = await sequence.last(tx), await events.after(tx, after, batch)
+            # The oldest are moved first: what the page skips may have been moved just now.
+            if not without_gap(after, found):
                 found = await _moved(database, shelf, after) or found
-        if not found:
+        whole = without_gap(after, found)
+        if whole:
+            after = whole[-1].number
+            yield whole
+        elif found or after < numbered_to:
+            raise Removed(after + 1, found[0].number - 1 if found else numbered_to)
+        else:
             return
-        after = found[-1].number
-        yield found
 
 
 async def _moved(database: Database, shelf: Shelf, after: int) -> list[NumberedEvent]:

@@ -52,9 +52,10 @@ class Feed:
     def keep(self, held: dict[int, bytes], made: Mapping[int, bytes]) -> None:
         """Keep what was written for others; only of events the ring holds, and as long as it does."""
         for number, text in made.items():
-            if number >= self.ring.first:
+            # Two may have written the same at once: it is kept once.
+            if number >= self.ring.first and number not in held:
                 held[number] = text
-                self.ring.weigh(len(text))
+                self.ring.weigh(number, len(text))
 
     async def _read(self) -> Sequence[NumberedEvent]:
         async with self._database.reading() as tx:
@@ -69,5 +70,5 @@ class Feed:
         elif found:
             for event in self.ring.add((event, len(msgspec.json.encode(event.details))) for event in found):
                 for held in self._written.values():
-                    self.ring.weigh(-len(held.pop(event.number, b"")))
+                    held.pop(event.number, None)
         return found

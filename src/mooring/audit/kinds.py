@@ -26,13 +26,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Link:
-    """Rows of (owner, other, perhaps one value) without a life of their own: members, grants. They die with it."""
+    """Rows of (owner, other, perhaps one value) without a life of their own: members, grants. They die with it.
+
+    Those that stay when it is deleted say who would see it, were it there still; nothing else asks for them.
+    """
 
     name: LiteralString
     table: LiteralString
     owner: LiteralString
     other: LiteralString
     value: LiteralString | None = None
+    stay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

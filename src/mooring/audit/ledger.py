@@ -1,7 +1,8 @@
 """Rows and their record: every write leaves exactly one event, in the same statement.
 
-SQL is composed of literals of the kinds' descriptions alone; every value is bound. A row is read FOR UPDATE before it
-is changed, in the same transaction, so `before` is what was there.
+SQL is composed of literals of the kinds' descriptions alone; every value is bound. A row is read FOR NO KEY UPDATE
+before it is changed, in the same transaction, so `before` is what was there. Whoever changes it waits; whoever refers
+to it (as every event does to its actor) does not: two who change each other would wait for each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,7 +101,7 @@ async def read(tx: Tx, actor: Actor, kind: Kind[T], identifier: str, *, lock: bo
         raise Missing(f"there is no {kind.name} {identifier!r}", kind=kind.name, id=identifier)
     args: list[object] = [identifier]
     condition = seen(kind, actor, args)
-    suffix: LiteralString = " FOR UPDATE OF t" if lock else ""
+    suffix: LiteralString = " FOR NO KEY UPDATE OF t" if lock else ""
     found = await tx.row(
         kind.entity,
         f"SELECT {listed(kind.columns, 't.')} FROM {kind.table} AS t "
@@ -167,6 +168,8 @@ async def delete(tx: Tx, actor: Actor, kind: Kind[T], before: T) -> None:
             identifier,
         )
     for link in kind.links:
+        if link.stay:
+            continue
         await tx.run(f"DELETE FROM {link.table} WHERE {link.owner} = $1", identifier)
     await tx.row(
         kind.entity,

@@ -8,10 +8,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+N = TypeVar("N", bound="Numbered")
 
 HASH_BYTES = 32
 BEGINNING = bytes(HASH_BYTES)
@@ -77,6 +80,18 @@ class Finding:
     number: int
     event_id: str | None
     says: str
+
+
+class Numbered(Protocol):
+    """What has a number in the record."""
+
+    @property
+    def number(self) -> int: ...
+
+
+def without_gap(after: int, rising: Sequence[N]) -> list[N]:
+    """Those that follow a number, each by one, up to the first that is not there."""
+    return [one for number, one in enumerate(rising, after + 1) if one.number == number]
 
 
 def compare(seal: Seal, stored: Sequence[Leaf]) -> Finding | None:

@@ -7,7 +7,7 @@ without its showing. What came after the last seal is not covered yet (`Sealer` 
 from dataclasses import dataclass
 from typing import Protocol
 
-from mooring.audit.seal import Leaf, Seal, SealKey
+from mooring.audit.seal import Leaf, Seal, SealKey, without_gap
 from mooring.base.clock import Clock
 from mooring.base.db import Database, Tx
 from mooring.base.errors import Clash
@@ -16,6 +16,10 @@ MOST = 1_000
 _MISSING = (
     "the seal that ends with number {} is kept outside the database and is not in it: seals were removed, or the "
     "database was restored from an older backup; nothing is sealed until that is settled (docs/audit.md)"
+)
+_GAP = (
+    "the numbers {} to {} are not there: their events were removed, or the event {} with the number {} was inserted by "
+    "hand; nothing is sealed behind number {} until that is settled (docs/audit.md)"
 )
 
 
@@ -51,7 +55,8 @@ class Sealer:
     async def step(self) -> bool:
         """Seal the next events, and see that the newest seal is kept outside. Whether there may be more to seal.
 
-        Raises Clash when a seal that is kept outside is missing: what was altered since must not be sealed anew.
+        Raises Clash when a seal that is kept outside is missing: what was altered since must not be sealed anew; and
+        for numbers that are not there: a seal covers what follows the one before it.
         """
         # Asked first: what another process seals meanwhile is in the database before it is known outside.
         known = await self.outside.newest()
@@ -65,6 +70,10 @@ class Sealer:
             await self._keep_outside(before)
         if not events:
             return False
+        sealed_to, ahead = before.last if before else 0, events[0]
+        events = without_gap(sealed_to, events)
+        if not events:
+            raise Clash(_GAP.format(sealed_to + 1, ahead.number - 1, ahead.id, ahead.number, sealed_to))
         seal = self.key.seal(before, events, self.clock.now())
         kept = await copy(seal, self.key, self.outside)
         if kept is not None and kept.root != seal.root:

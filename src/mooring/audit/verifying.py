@@ -80,6 +80,15 @@ class _Stray:
     number: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gap:
+    """A number whose event is not there, or that does not follow the one `before` it."""
+
+    before: int
+    number: int
+    event_id: str | None
+
+
 class _Events:
     """The events a seal covers, from the database or from the archive they were moved to."""
 
@@ -101,7 +110,7 @@ class _Events:
                 return finding
         try:
             return compare(seal, await self._moved(archive))
-        except (NotAsPut, ValueError) as error:
+        except NotAsPut as error:
             return Finding(number=seal.first, event_id=None, says=str(error))
 
     async def _archive(self, seal: Seal) -> Archive | None:
@@ -144,9 +153,13 @@ def _missed(sealed_to: int, newest_outside: int, removed: Sequence[Seal]) -> Fin
 
 async def _look_beyond(tx: Tx, sealed_to: int, numbered_to: int) -> Finding | None:
     """What no seal covers."""
-    gap = await tx.value(int, _GAP, sealed_to, numbered_to)
+    gap = await tx.row(_Gap, _GAP, sealed_to, numbered_to)
     if gap is not None:
-        return Finding(number=gap, event_id=None, says="the event was removed before it was sealed")
+        says = "the event was removed before it was sealed"
+        if gap.number != gap.before + 1:
+            missing = f"the numbers {gap.before + 1} to {gap.number - 1} are not there"
+            says = f"{missing}: their events were removed before they were sealed, or this one was inserted by hand"
+        return Finding(number=gap.number, event_id=gap.event_id, says=says)
     stray = await tx.row(_Stray, _STRAY)
     if stray is not None:
         why = "it never had a number" if stray.number is None else "the one of this number lies in an archive"
@@ -166,9 +179,11 @@ async def _numbered_to(tx: Tx) -> int:
 
 
 _GAP = """
-SELECT wanted.number FROM generate_series($1::bigint + 1, $2::bigint) AS wanted (number)
-LEFT JOIN event_numbers AS n ON n.number = wanted.number LEFT JOIN resource_events AS e ON e.seq = n.seq
-WHERE e.id IS NULL ORDER BY 1 LIMIT 1
+SELECT before, number, event_id FROM (
+    SELECT lag(n.number, 1, $1::bigint) OVER (ORDER BY n.number) AS before, n.number, e.id AS event_id
+    FROM event_numbers AS n LEFT JOIN resource_events AS e ON e.seq = n.seq WHERE n.number > $1 AND n.number <= $2
+) AS unsealed
+WHERE event_id IS NULL OR number <> before + 1 ORDER BY number LIMIT 1
 """
 # What an archive holds left the database in the same transaction.
 _STRAY = """

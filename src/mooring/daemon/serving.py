@@ -44,9 +44,10 @@ _HINT_EVERY = timedelta(milliseconds=15)
 _LISTEN_AGAIN = timedelta(seconds=1)
 # Streams are cut after this when the server ends; their readers come back with the last number they saw.
 _LAST_WORDS = 2
+_LAST_PORT = 65_535
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn, but the process's signals are ours: one stop for all parts."""
 
     @contextlib.contextmanager
@@ -57,13 +58,18 @@ class _Server(uvicorn.Server):
 def tcp_socket(listen: str) -> socket.socket:
     """The socket of the API. Raises Unfit (not HOST:PORT), Clash (taken)."""
     host, mark, port = listen.rpartition(":")
-    if not mark or not port.isdecimal():
-        raise Unfit(f"--listen {listen!r} is not HOST:PORT (for instance 127.0.0.1:7070; port 0: any free one)")
+    if not mark or not port.isdecimal() or len(port) > len(str(_LAST_PORT)) or int(port) > _LAST_PORT:
+        raise Unfit(
+            f"--listen {listen!r} is not HOST:PORT (for instance 127.0.0.1:7070; port 0: any free one, 65535 the last)"
+        )
     bare = host.strip("[]")
     made = socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((bare, int(port)))
+    except TypeError as error:
+        made.close()
+        raise Unfit(f"--listen {listen!r} is not HOST:PORT: {host!r} cannot be a host") from error
     except OSError as error:
         made.close()
         raise Clash(f"cannot listen on {listen}: {error.strerror}; choose another with --listen") from error
@@ -93,7 +99,8 @@ def _unix_socket(path: Path) -> socket.socket:
     return made
 
 
-def _server(asgi: Any, protocol: type[HttpToolsProtocol]) -> _Server:  # noqa: ANN401 - an ASGI application
+def server_of(asgi: Any, protocol: type[HttpToolsProtocol]) -> Server:  # noqa: ANN401 - an ASGI application
+    """What serves the application, on the sockets it is given."""
     config = uvicorn.Config(
         asgi,
         http=protocol,
@@ -102,10 +109,12 @@ def _server(asgi: Any, protocol: type[HttpToolsProtocol]) -> _Server:  # noqa: A
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whoever asks from this machine could name any address as its own, and none would be limited.
+        proxy_headers=False,
         timeout_graceful_shutdown=_LAST_WORDS,
         timeout_keep_alive=60,
     )
-    return _Server(config)
+    return Server(config)
 
 
 async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Callable[[], None]) -> None:
@@ -117,11 +126,11 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Call
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    servers: list[tuple[_Server, socket.socket]] = []
+    servers: list[tuple[Server, socket.socket]] = []
     if api is not None:
-        servers.append((_server(application(app), ApiProtocol), api))
+        servers.append((server_of(application(app), ApiProtocol), api))
     if works:
-        servers.append((_server(link_application(app), PeerProtocol), _unix_socket(link_socket(app.settings))))
+        servers.append((server_of(link_application(app), PeerProtocol), _unix_socket(link_socket(app.settings))))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send_hints(app.database, stopping))
         tasks.create_task(keep_numbering(app.database, stopping))
@@ -141,7 +150,7 @@ async def serve(app: App, api: socket.socket | None, *, works: bool, ready: Call
             server.should_exit = True
 
 
-async def _started(servers: list[_Server], serving: list[asyncio.Task[None]]) -> None:
+async def _started(servers: list[Server], serving: list[asyncio.Task[None]]) -> None:
     while not all(server.started for server in servers):
         if any(task.done() for task in serving):
             raise Unavailable("the server could not start; see the log above")

@@ -65,9 +65,14 @@ class Call:
             can = f"it takes {', '.join(takes)}" if takes else "it takes none"
             raise Malformed(f"there is no parameter {unknown[:80]!r} here; {can}", parameter=unknown[:80])
         try:
-            return msgspec.convert(given, shape, strict=False)
+            found = msgspec.convert(given, shape, strict=False)
         except msgspec.ValidationError as error:
             raise Malformed(_of_parameter(str(error), given)) from error
+        for field, name in zip(shape.__struct_fields__, takes, strict=True):
+            # msgspec takes 1.0 and 1e2 for whole numbers as well.
+            if type(getattr(found, field)) is int and not given.get(name, "0").lstrip("-").isdecimal():
+                raise Malformed(f"parameter {name}: it takes {_TYPES['int']}, not {given[name][:80]!r}", parameter=name)
+        return found
 
     async def decode(self, shape: type[S]) -> S:
         """The JSON body as a `shape`. Raises Malformed (naming the field), WrongMedia, TooLarge."""
@@ -95,11 +100,12 @@ class Call:
         """What the body is made of, once all of it came; it is read once. Raises TooLarge."""
         held: bytearray | None = self.request.state.get("body")
         if held is None:
+            # Where it says so itself, before it comes.
+            _not_too_large(int(self.request.headers.get("Content-Length", "0")))
             held = self.request.state.body = bytearray()
             async for chunk in self.request.stream():
                 held += chunk
-                if len(held) > BODY_BYTES:
-                    raise TooLarge(f"the body has more than {BODY_BYTES} bytes", most=BODY_BYTES)
+                _not_too_large(len(held))
         return held
 
     def check_match(self, version: int) -> None:
@@ -110,10 +116,20 @@ class Call:
         if not _names(wanted, etag(version), "If-Match", weak=False):
             raise Stale(f"it is at version {version} now; read it again and decide anew", version=version)
 
+    def check_conditions(self) -> None:
+        """Return unless a change is asked for under a condition that nobody would look at. Raises Malformed."""
+        if self.route.method != "GET" and "If-Match" not in self.route.headers and "If-Match" in self.request.headers:
+            raise Malformed("If-Match is not taken here: there is no version it could name", header="If-Match")
+
     def has_already(self, mark: str) -> bool:
         """Whether If-None-Match says that the asker has what this ETag is of."""
         held = self.header("If-None-Match")
         return held is not None and _names(held, mark, "If-None-Match", weak=True)
+
+
+def _not_too_large(size: int) -> None:
+    if size > BODY_BYTES:
+        raise TooLarge(f"the body has more than {BODY_BYTES} bytes", most=BODY_BYTES)
 
 
 def etag(version: int) -> str:

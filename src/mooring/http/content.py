@@ -11,6 +11,7 @@ from mooring.files.zips import zipped
 from mooring.http.call import Call
 from mooring.http.errors import OutOfRange
 from mooring.http.route import BYTES, Answer, Route
+from mooring.http.stream import begun
 from mooring.wire import files as wire
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII | re.IGNORECASE)
@@ -35,8 +36,8 @@ async def _file(call: Call) -> Answer:
     headers["Content-Length"] = str(end - start)
     if span is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{row.size}"
-    begun = await _begun(call, version, stream)
-    return Answer(status=206 if span else 200, stream=begun, media=BYTES, headers=headers)
+    pieces = await begun(_watched(call, version, stream))
+    return Answer(status=206 if span else 200, stream=pieces, media=BYTES, headers=headers)
 
 
 def _span(text: str | None, size: int) -> tuple[int, int] | None:
@@ -68,7 +69,7 @@ async def _manifest(call: Call) -> Answer:
         headers["Content-Encoding"] = "gzip"
     else:
         stream = _gunzipped(stream, version.manifest_key)
-    return Answer(stream=await _begun(call, version, stream), media=_LINES, headers=headers)
+    return Answer(stream=await begun(_watched(call, version, stream)), media=_LINES, headers=headers)
 
 
 async def _gunzipped(stream: AsyncIterator[bytes], key: str) -> AsyncIterator[bytes]:
@@ -91,27 +92,14 @@ async def _archive(call: Call) -> Answer:
     asked = call.asked(wire.ArchiveQuery)
     version = await _sound(call, asked.version)
     if asked.format == "zip":
-        stream = await _begun(call, version, zipped(call.app.contents, version))
+        stream = await begun(_watched(call, version, zipped(call.app.contents, version)))
         return Answer(stream=stream, media="application/zip", headers=_ATTACHED)
     mark = f'"{version.archive_checksum}"'
     if call.has_already(mark):
         return Answer(status=304, headers={"ETag": mark})
     headers = {**_ATTACHED, "Content-Length": str(version.archive_size), "ETag": mark}
-    stream = await _begun(call, version, call.app.contents.archive(version))
+    stream = await begun(_watched(call, version, call.app.contents.archive(version)))
     return Answer(stream=stream, media="application/gzip", headers=headers)
-
-
-async def _begun(call: Call, version: FilesystemVersion, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The stream, its first piece read already: what is wrong with that is answered as an error."""
-    watched = _watched(call, version, stream)
-    first = await anext(watched, b"")
-
-    async def all_of_it() -> AsyncIterator[bytes]:
-        yield first
-        async for piece in watched:
-            yield piece
-
-    return all_of_it()
 
 
 async def _watched(call: Call, version: FilesystemVersion, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

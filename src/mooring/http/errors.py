@@ -41,6 +41,10 @@ class TooLarge(MooringError):
     """The body is larger than is taken."""
 
 
+class HeadTooLarge(MooringError):
+    """What comes before the body is larger than is taken."""
+
+
 class WrongMedia(MooringError):
     """The body is not of a media type that is taken."""
 
@@ -89,6 +93,7 @@ CODES: Mapping[type[MooringError], Code] = {
     WrongMedia: Code(number=33, status=415, reason="The body is not of a media type that is taken"),
     OutOfRange: Code(number=36, status=416, reason="The range lies outside of what is there"),
     TooMany: Code(number=34, status=429, reason="Too many requests; wait as long as Retry-After says"),
+    HeadTooLarge: Code(number=37, status=431, reason="The address and the headers are larger than is taken"),
     Unavailable: Code(number=35, status=503, reason="Not now; try again"),
 }
 _BY_STATUS: Mapping[int, type[MooringError]] = {

@@ -10,7 +10,7 @@ from mooring.files.kinds import FILESYSTEM
 from mooring.http.call import Call
 from mooring.http.listing import whole
 from mooring.http.once import once
-from mooring.http.resource import Resource, action, answer, routes
+from mooring.http.resource import Resource, action, answer, check_version, routes
 from mooring.http.route import Answer, Route
 from mooring.identity import groups, tokens, users
 from mooring.identity.entities import Group, Token
@@ -114,12 +114,14 @@ async def _list_members(call: Call) -> Answer:
 async def _put_member(call: Call) -> Answer:
     given = await call.decode(wire.PutMember)
     async with call.app.database.transaction() as tx:
+        await check_version(GROUP, tx, call)
         group = await groups.put_member(tx, call.actor, call.path["id"], call.path["user_id"], GroupRole(given.role))
         return await answer(GROUP, tx, call, group)
 
 
 async def _drop_member(call: Call) -> Answer:
     async with call.app.database.transaction() as tx:
+        await check_version(GROUP, tx, call)
         group = await groups.drop_member(tx, call.actor, call.path["id"], call.path["user_id"])
         return await answer(GROUP, tx, call, group)
 
@@ -127,6 +129,7 @@ async def _drop_member(call: Call) -> Answer:
 def _grant(link: Link, kind: Kind[Any]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
         async with call.app.database.transaction() as tx:
+            await check_version(GROUP, tx, call)
             group = await groups.grant(tx, call.actor, call.path["id"], link, kind, call.path[link.other])
             return await answer(GROUP, tx, call, group)
 
@@ -136,6 +139,7 @@ def _grant(link: Link, kind: Kind[Any]) -> Callable[[Call], Awaitable[Answer]]:
 def _revoke(link: Link, kind: Kind[Any]) -> Callable[[Call], Awaitable[Answer]]:
     async def handle(call: Call) -> Answer:
         async with call.app.database.transaction() as tx:
+            await check_version(GROUP, tx, call)
             group = await groups.revoke(tx, call.actor, call.path["id"], link, kind, call.path[link.other])
             if not await groups.is_seen(tx, call.actor, group):
                 return Answer(status=204)
@@ -151,12 +155,13 @@ def _grant_routes(link: Link, kind: Kind[Any]) -> list[Route]:
         Route(
             method="PUT", path=path, operation=f"grant{noun}", tag="groups", answer=wire.Group,
             says=f"Let a group use a {kind.name}; it takes an owner of both", handle=_grant(link, kind),
-            refuses=(404, 422), headers=("Audit-Reason",),
+            refuses=(404, 412, 422), headers=("If-Match", "Audit-Reason"),
         ),
         Route(
             method="DELETE", path=path, operation=f"revoke{noun}", tag="groups", answer=wire.Group,
             says=f"Let a group use a {kind.name} no more; an owner of either may", handle=_revoke(link, kind),
-            refuses=(404,), headers=("Audit-Reason",), empty="It is revoked; the group is not yours to see",
+            refuses=(404, 412), headers=("If-Match", "Audit-Reason"),
+            empty="It is revoked; the group is not yours to see",
         ),
     ]  # fmt: skip
 
@@ -178,12 +183,12 @@ ROUTES: list[Route] = [
     Route(
         method="PUT", path="/groups/{id}/members/{user_id}", operation="putMember", tag="groups",
         says="Make a user a member of a group, or give a member another role", handle=_put_member,
-        body=wire.PutMember, answer=wire.Group, refuses=(404, 422), headers=("Audit-Reason",),
+        body=wire.PutMember, answer=wire.Group, refuses=(404, 412, 422), headers=("If-Match", "Audit-Reason"),
     ),
     Route(
         method="DELETE", path="/groups/{id}/members/{user_id}", operation="dropMember", tag="groups",
-        says="Take a user out of a group", handle=_drop_member, answer=wire.Group, refuses=(404,),
-        headers=("Audit-Reason",),
+        says="Take a user out of a group", handle=_drop_member, answer=wire.Group,
+        refuses=(404, 412), headers=("If-Match", "Audit-Reason"),
     ),
     *_grant_routes(AVAILABLE_FILESYSTEMS, FILESYSTEM),
     *_grant_routes(AVAILABLE_SECRETS, SECRET),

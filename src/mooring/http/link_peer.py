@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Request
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mooring.base.errors import NotKnown
+from mooring.http.protocol import ApiProtocol
 
 _PROCESS = "process"
 # Enough to be answered that they are not known.
@@ -18,7 +18,7 @@ _STRANGERS = 32
 _CREDENTIALS = struct.Struct("3i")
 
 
-class PeerProtocol(HttpToolsProtocol):
+class PeerProtocol(ApiProtocol):
     """HTTP whose client is the process that connected: nothing it sends can say otherwise. Those who are no runner
     share a few connections: an agent that opens them by the thousand takes none from others."""
 

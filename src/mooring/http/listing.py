@@ -1,5 +1,6 @@
 """Pages, as they are asked for and answered."""
 
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -33,7 +34,8 @@ def page_of(
             order_by=query.order_by,
             after=query.after,
             allowed=searchable,
-            key=call.app.cursor_key,
+            # A key for each kind: the cursor of one list is none of another's, though both have the same order.
+            key=hmac.digest(call.app.cursor_key, shape.__name__.encode(), "sha256"),
             newest=newest,
         )
     except Unfit as error:

@@ -52,7 +52,7 @@ async def _named(call: Call, key: str) -> tuple[str, str, bytes]:
     """Hash of the scope, hash of the key and fingerprint of the body. Raises Malformed."""
     if not key.isprintable() or not 1 <= len(key) <= _LONGEST:
         raise Malformed(f"the header Idempotency-Key must be 1 to {_LONGEST} printable characters")
-    scope = f"{call.actor.user_id} {call.request.method} {call.request.url.path}"
+    scope = f"{call.actor.user_id} {call.request.method} {call.request.scope['path']}"
     fingerprint = hmac.digest(key.encode(), await call.body(), "sha256")
     return _hashed(scope), _hashed(key), fingerprint
 

@@ -13,7 +13,7 @@ from mooring.http.route import EVENTS, JSON, MERGE_PATCH, Route
 from mooring.wire.base import Error, Resource
 
 _REF = "#/components/schemas/{name}"
-_ALWAYS = (400, 401, 403, 429, 500, 503)
+_ALWAYS = (400, 401, 403, 429, 431, 500, 503)
 _TAGS = r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'
 _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-Match": (

@@ -3,14 +3,19 @@
 from collections.abc import AsyncIterator
 
 import msgspec
+import structlog
 
 from mooring.audit import archiving, exporting, sealing, verifying
 from mooring.audit.events import NumberedEvent
 from mooring.audit.verifying import check_may_verify
+from mooring.base.errors import MooringError
 from mooring.http.call import Call
 from mooring.http.route import Answer, Route
+from mooring.http.stream import begun
 from mooring.http.watch import shown
 from mooring.wire.audit import ExportQuery, RecordFinding, RecordState, RecordVerdict
+
+log = structlog.stdlib.get_logger("mooring.http")
 
 JSON_LINES = "application/jsonl"
 
@@ -49,12 +54,17 @@ async def _verify(call: Call) -> Answer:
 async def _export(call: Call) -> Answer:
     query = call.asked(ExportQuery)
     check_may_verify(call.actor.sees.everything)
-    return Answer(stream=_lines(call, query.after), media=JSON_LINES)
+    return Answer(stream=await begun(_lines(call, query.after)), media=JSON_LINES)
 
 
 async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
-    async for found in exporting.following(call.app.database, call.app.seals, after):
-        yield b"".join(_line(event) for event in found)
+    try:
+        async for found in exporting.following(call.app.database, call.app.seals, after):
+            yield b"".join(_line(event) for event in found)
+    except MooringError as error:
+        # Who reads is told by the broken line, and why by an export that goes on behind what came.
+        log.error("an export was broken off", operation=call.operation_id, reason=error.reason)  # noqa: TRY400 - the reason says it
+        raise
 
 
 def _line(event: NumberedEvent) -> bytes:
@@ -74,6 +84,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET", path="/record/export", operation="exportRecord", tag="record",
         says="Every event behind a number, as JSON lines in the order of their numbers", handle=_export,
-        query=ExportQuery, media=JSON_LINES,
+        query=ExportQuery, media=JSON_LINES, refuses=(503,),
     ),
 )  # fmt: skip

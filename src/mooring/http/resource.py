@@ -139,6 +139,12 @@ async def answer(resource: Resource[T], tx: Tx, call: Call, row: T, *, status: i
     return Answer(status=status, body=shown, headers=headers)
 
 
+async def check_version(resource: Resource[Any], tx: Tx, call: Call) -> None:
+    """Return when If-Match is absent, or names the version of the row of the path, which stays so. Raises Stale."""
+    if call.header("If-Match") is not None:
+        call.check_match(_version(await resource.verbs.read(tx, call.actor, call.path["id"], lock=True)))
+
+
 def action(
     resource: Resource[T],
     name: str,
@@ -151,10 +157,10 @@ def action(
 
     async def handle(call: Call) -> Answer:
         async with call.app.database.transaction() as tx:
-            before = await resource.verbs.read(tx, call.actor, call.path["id"], lock=True)
-            call.check_match(_version(before))
-
+            # All of it: what was answered under a key is answered again, however the row has changed since.
             async def act() -> Answer:
+                before = await resource.verbs.read(tx, call.actor, call.path["id"], lock=True)
+                call.check_match(_version(before))
                 return await answer(resource, tx, call, await verb(tx, call))
 
             return await once(tx, call, act)

@@ -84,7 +84,9 @@ async def _run(request: LinkRequest) -> Run:
     driver = app.drivers.get(run.engine)
     # A token alone is not enough where the kernel says who calls: an agent that got hold of one is not the runner.
     if driver is None or (isinstance(driver, Recognises) and not driver.recognises(run.id, process_of(request))):
-        log.warning("a call with the token of a run did not come from its runner", run=run.id, path=request.url.path)
+        log.warning(
+            "a call with the token of a run did not come from its runner", run=run.id, path=request.scope["path"]
+        )
         await _record(app, run_id, "its token was used by another process than its runner")
         raise NotKnown("this is not the runner of the run whose token this is")
     return run

@@ -8,7 +8,7 @@ from mooring.compute.phases import Run
 from mooring.http.call import Call
 from mooring.http.listing import envelope, list_type, page_of
 from mooring.http.once import once
-from mooring.http.resource import Resource, answer, routes
+from mooring.http.resource import Resource, answer, check_version, routes
 from mooring.http.route import Answer, Route
 from mooring.http.stream import last_number
 from mooring.http.watch import Watch, Watched
@@ -34,6 +34,7 @@ async def _stop(call: Call) -> Answer:
     async with call.app.database.transaction() as tx:
 
         async def make() -> Answer:
+            await check_version(RUN, tx, call)
             return await answer(RUN, tx, call, await runs.stop(tx, call.actor, call.path["id"]))
 
         return await once(tx, call, make)
@@ -47,7 +48,7 @@ ROUTES: list[Route] = [
     ),
     Route(
         method="POST", path="/runs/{id}/stop", operation="stopRun", tag="runs",
-        says="End a run; one that is over stays as it ended", handle=_stop, answer=wire.Run, refuses=(404, 409, 422),
-        headers=("Idempotency-Key", "Audit-Reason"),
+        says="End a run; one that is over stays as it ended", handle=_stop, answer=wire.Run,
+        refuses=(404, 409, 412, 422), headers=("If-Match", "Idempotency-Key", "Audit-Reason"),
     ),
 ]  # fmt: skip

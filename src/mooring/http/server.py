@@ -136,6 +136,7 @@ def _everything() -> HTTPRouteHandler:
         )
         # Also where the handler looks at none: an unknown parameter is refused everywhere.
         call.asked(route.query)
+        call.check_conditions()
         try:
             if route.method in _BODIES and not route.streams:
                 # All of it, before anything is held for it and who asks counts.
@@ -187,11 +188,11 @@ def _refuse(request: AnyRequest, error: Exception) -> Response[Any]:
     """A failure, answered; ours are logged with where they happened."""
     operation_id = request.state.get("operation_id") or new_id("op")
     if isinstance(error, HTTPException):
-        refused: MooringError = of_framework(error, allowed=_allowed(request.url.path))
+        refused: MooringError = of_framework(error, allowed=_allowed(request.scope["path"]))
     elif isinstance(error, MooringError):
         refused = error
     else:
-        log.error("request broke", operation=operation_id, path=request.url.path, exc_info=error)
+        log.error("request broke", operation=operation_id, path=request.scope["path"], exc_info=error)
         refused = Broken("Mooring failed here; the log has more under the operation id")
     status, body = body_of(refused, operation_id)
     return Response(body, status_code=status, headers=_refusal_headers(refused, operation_id), media_type=JSON)

@@ -12,7 +12,7 @@ from mooring.base.errors import Missing, Unavailable
 from mooring.http.call import Call
 from mooring.http.listing import href, whole
 from mooring.http.once import once
-from mooring.http.resource import Resource, answer, routes, values_of
+from mooring.http.resource import Resource, answer, check_version, routes, values_of
 from mooring.http.route import BYTES, EVENTS, Answer, Route
 from mooring.http.stream import last_number, sse
 from mooring.http.transcripts import Transcripts, shown, told
@@ -89,6 +89,7 @@ def _acting(act: Act) -> Callable[[Call], Awaitable[Answer]]:
         async with call.app.database.transaction() as tx:
 
             async def make() -> Answer:
+                await check_version(SESSION, tx, call)
                 return await answer(SESSION, tx, call, await act(tx, call))
 
             return await once(tx, call, make)
@@ -187,7 +188,7 @@ ROUTES: list[Route] = [
     *(
         Route(
             method="POST", path=f"{_ONE}/{word}", operation=f"{word}Session", tag="sessions", says=says,
-            handle=_acting(act), answer=wire.Session, refuses=(404, 409, 422), headers=_ACTS,
+            handle=_acting(act), answer=wire.Session, refuses=(404, 409, 412, 422), headers=("If-Match", *_ACTS),
         )
         for word, says, act in (
             ("start", "Start a session: everything it refers to is resolved now, for good", _start),

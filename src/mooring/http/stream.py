@@ -47,6 +47,18 @@ async def _written(events: AsyncIterator[Event | bytes | None], after: int) -> A
             yield event if isinstance(event, bytes) else event.written()
 
 
+async def begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, the first one read already: what is wrong with that is answered as an error."""
+    first = await anext(pieces, b"")
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    return all_of_it()
+
+
 def last_number(call: Call, *, after: int | None = None) -> int:
     """The number to go on after: Last-Event-ID, else `after` of the query, else 0. Raises Malformed."""
     header = call.header("Last-Event-ID")

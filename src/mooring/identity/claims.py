@@ -3,6 +3,7 @@
 Sources: RFC 7519 (JWT), RFC 7517 (JWK), RFC 8725 (what goes wrong with them), OpenID Connect Core 1.0.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import jwt
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from mooring.base.errors import NotKnown
 
@@ -57,7 +59,7 @@ def key_id(text: str) -> str | None:
         raise NotKnown(f"the token has more than {LONGEST_TOKEN} characters")
     try:
         header = msgspec.convert(jwt.get_unverified_header(text), _Header)
-    except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise NotKnown("this is neither a token of Mooring's (mrg_…) nor a signed token (JWT)") from error
     if header.alg not in ALGORITHMS.values():
         raise NotKnown(f"tokens signed with {header.alg[:20]!r} are refused; use RS256 or ES256")
@@ -73,11 +75,12 @@ def signing_keys(found: object) -> dict[str | None, jwt.PyJWK]:
     for entry in listed:
         algorithm = ALGORITHMS.get(str(entry.get("kty")))
         fits = entry.get("use", "sig") == "sig" and entry.get("alg", algorithm) == algorithm
-        if algorithm is None or not fits or (algorithm == "ES256" and entry.get("crv") != "P-256"):
+        # With a private key, which `d` makes it, whoever reads the set can sign.
+        if algorithm is None or not fits or "d" in entry or (algorithm == "ES256" and entry.get("crv") != "P-256"):
             continue
         try:
             key = jwt.PyJWK(entry, algorithm)
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
             continue
         if algorithm == "ES256" or key.key.key_size >= _LEAST_RSA_BITS:
             name = entry.get("kid")
@@ -106,7 +109,7 @@ def claims(text: str, key: jwt.PyJWK, trust: Trust, now: datetime) -> Claims:
                 "verify_iat": False,
             },
         )
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise NotKnown(f"the single sign-on's token is not good: {error}") from error
     _check_times(said, now)
     subject = _text(said, "sub")
@@ -125,6 +128,9 @@ def _check_times(said: Mapping[str, Any], now: datetime) -> None:
     for name in ("exp", "nbf", "iat"):
         value = said.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise NotKnown(f"the single sign-on's token is not good: {name} is no time")
+        # Python reads NaN and Infinity as JSON, and nothing is later than either.
+        if isinstance(value, float) and not math.isfinite(value):
             raise NotKnown(f"the single sign-on's token is not good: {name} is no time")
     if said["exp"] <= at - skew:
         raise NotKnown("the single sign-on's token has expired; log in again")

@@ -20,7 +20,12 @@ USER = Kind(
         "oidc_subject": fields.line,
     },
     used_by=(
-        Use(table="group_members", column="user_id", living="TRUE", shows="group_id"),
+        Use(
+            table="group_members",
+            column="user_id",
+            living="EXISTS (SELECT 1 FROM groups AS g WHERE g.id = group_id AND g.deleted_at IS NULL)",
+            shows="group_id",
+        ),
         Use(
             table="tokens",
             column="user_id",
@@ -35,7 +40,7 @@ USER = Kind(
     label="username",
 )
 
-MEMBERS = Link(name="members", table="group_members", owner="group_id", other="user_id", value="role")
+MEMBERS = Link(name="members", table="group_members", owner="group_id", other="user_id", value="role", stay=True)
 AVAILABLE_FILESYSTEMS = Link(
     name="available_filesystems", table="group_filesystems", owner="group_id", other="filesystem_id"
 )
@@ -48,7 +53,12 @@ GROUP = Kind(
     entity=Group,
     family=Family.GROUP,
     written=("name", "description", "git_credentials"),
-    visible="t.id = ANY({groups})",
+    # Whoever was its member when it was deleted sees that it was, and what was before.
+    visible="""
+        t.id = ANY({groups}) OR (t.deleted_at IS NOT NULL AND EXISTS (
+            SELECT 1 FROM group_members AS m WHERE m.group_id = t.id AND m.user_id = {user}
+        ))
+    """,
     searchable=("name", "description", *COMMON),
     parse={"name": fields.name, "description": fields.text, "git_credentials": fields.credentials},
     groups="SELECT $1::text",

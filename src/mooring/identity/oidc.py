@@ -47,7 +47,7 @@ class SignOn:
         self._kept: _Keys | None = None
         self._tried_at: datetime | None = None
         # Why there is no key, as long as none was ever fetched.
-        self._away = ""
+        self._away = "the keys of the single sign-on could not be fetched; the log says why"
         self._one_at_a_time = asyncio.Lock()
 
     async def known(self, text: str, now: datetime) -> Claims:
@@ -71,12 +71,13 @@ class SignOn:
         if kept is not None and now - kept.fetched_at < KEPT and _named(kept, name) is not None:
             return kept
         if self._tried_at is None or now - self._tried_at >= AGAIN:
+            # Noted before: also where it goes wrong in a way nobody thought of, it is not asked by everybody who comes.
+            self._tried_at = now
             try:
                 kept = self._kept = _Keys(keys=await self._fetch(), fetched_at=now)
             except Unavailable as error:
                 # The keys it published last are still the best there is.
                 self._away = error.reason
-            self._tried_at = now
         if kept is None:
             raise Unavailable(self._away)
         return kept
@@ -108,7 +109,8 @@ async def _document(client: httpx.AsyncClient, url: str) -> Any:  # noqa: ANN401
         return msgspec.json.decode(held)
     except httpx.HTTPError as error:
         raise Unavailable(f"the single sign-on does not answer at {url}: {error}") from error
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Bytes that are no text, and what is nested without an end, are no DecodeError.
         raise Unavailable(f"{url} does not answer with JSON") from error
 
 

@@ -40,9 +40,23 @@ async def provide(tx: Tx, claims: Claims) -> None:
         SYSTEM.because("first login by single sign-on"),
         {
             "username": username,
-            "name": claims.name or username,
-            "email": claims.email,
+            "name": _name(claims.name) or username,
+            "email": _email(claims.email),
             "role": PlatformRole.MEMBER,
             "oidc_subject": claims.subject,
         },
     )
+
+
+# What the issuer says of a person besides the username must not keep them out: nobody here could put it right.
+
+
+def _name(said: str | None) -> str:
+    return (said or "").strip()[: fields.LONGEST_NAME].strip()
+
+
+def _email(said: str | None) -> str | None:
+    try:
+        return fields.email(said, field="email")
+    except Unfit:
+        return None

@@ -324,7 +324,8 @@ class Oracle(People):
                 if by is not None and one.values.get(by) == row.id:
                     one.alive = False
         if row.kind == "groups":
-            row.values |= {"members": {}, **{link: [] for link in LINKS}}
+            # Its members stay: they see what was.
+            row.values |= {link: [] for link in LINKS}
 
     # --- what is told and shown ---
 

@@ -96,6 +96,9 @@ class People:
         if self._rank(who, self.groups_of(row)) >= 0:
             return True
         match row.kind:
+            case "groups":
+                # One that was deleted: who was its member then.
+                return not row.alive and who.user_id in row.values["members"]
             case "filesystems" | "secrets":
                 return row.creator == who.user_id
             case "filesystem_versions":

@@ -39,8 +39,6 @@ _REFERENCES: tuple[tuple[LiteralString, LiteralString, LiteralString], ...] = (
     ("tokens", "user_id", "users"),
 )
 _PAIRS: tuple[tuple[LiteralString, LiteralString, LiteralString], ...] = (
-    ("group_members", "group_id", "groups"),
-    ("group_members", "user_id", "users"),
     ("group_filesystems", "group_id", "groups"),
     ("group_filesystems", "filesystem_id", "filesystems"),
     ("group_secrets", "group_id", "groups"),
@@ -60,6 +58,10 @@ _OF_ROWS: LiteralString = " UNION ALL ".join(
 # Sessions: what has ended is history; what was started holds its plan, and its instance still.
 _DANGLING: LiteralString = f"""
 {_OF_ROWS} UNION ALL {_OF_PAIRS} UNION ALL
+SELECT 'group_members ' || m.user_id FROM group_members m
+JOIN groups g ON g.id = m.group_id JOIN users u ON u.id = m.user_id
+WHERE g.deleted_at IS NULL AND u.deleted_at IS NOT NULL
+UNION ALL
 SELECT 'git_credentials ' || g.id FROM groups g, jsonb_each_text(g.git_credentials) n
 LEFT JOIN secrets s ON s.id = n.value AND s.deleted_at IS NULL WHERE g.deleted_at IS NULL AND s.id IS NULL
 UNION ALL
