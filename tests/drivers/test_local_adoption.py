@@ -19,6 +19,7 @@ import pytest
 from mooring.base.work import pause
 from mooring.compute.drivers.base import Ending, RunSpec, State
 from mooring.compute.drivers.local.driver import LocalDriver
+from mooring.compute.drivers.local.launch import launch
 from mooring.compute.drivers.local.place import Place
 from mooring.compute.drivers.local.settings import LocalSettings
 
@@ -154,6 +155,19 @@ async def test_a_control_plane_killed_anywhere_in_a_start_leaves_one_start(
         await driver.stop(spec.run, timedelta(0))
         await driver.remove(spec.run)
         assert left(driver.place(spec.run)) == []
+
+
+async def test_of_two_shims_one_starts_and_the_other_is_no_failure(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a start that was cut off is made again, and its shim comes to it late after all."""
+
+    async def twice(*start: Any) -> None:
+        await asyncio.gather(launch(*start), launch(*start))
+
+    monkeypatch.setattr("mooring.compute.drivers.local.driver.launch", twice)
+    driver, spec = desk.shell("echo once; exit 4"), desk.spec()
+    seen = await desk.over(driver, spec)
+    assert (seen.state, seen.exit_code) == (State.EXITED, 4)
+    assert driver.place(spec.run).log.read_text().count("once") == 1
 
 
 async def test_a_stubborn_run_that_is_stopped_still_reports_within_the_grace(moored: Any) -> None:

@@ -25,6 +25,8 @@ _ASIDE = 64
 DRAFT = ".draft-"
 # Fits a pipe's buffer whatever its size, so that writing it never waits.
 _TOKEN_BYTES = 4096
+# What a shim says that came after another one.
+_TAKEN = b"taken"
 
 
 def prepare(engine: Engine, place: Place, spec: RunSpec, ended: Place | None = None) -> None:
@@ -91,7 +93,10 @@ def tidy(root: Path) -> None:
 
 
 async def launch(engine: Engine, place: Place, spec: RunSpec, limits: Limits) -> None:
-    """Start the shim and return when the program runs. Raises Unavailable with what was said when it does not."""
+    """Start the shim and return when the program runs, or when another start has the claim.
+
+    Raises Unavailable with what was said when it does neither.
+    """
     leaf = await asyncio.to_thread(cgroups.make, engine.trees, place.name, limits)
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
@@ -109,7 +114,7 @@ async def launch(engine: Engine, place: Place, spec: RunSpec, limits: Limits) ->
         os.close(reading)
         if writing >= 0:
             os.close(writing)
-    if not said.startswith(b"r"):
+    if not said.startswith(b"r") and said != _TAKEN:
         words = said.decode(errors="replace").strip() or read_tail(place.log, 2000).strip()
         raise Unavailable(f"the sandbox could not be set up: {words or 'it ended without a word'}", run=spec.run)
 

@@ -24,7 +24,12 @@ read -r stat <"/proc/$$/stat"
 read -r boot </proc/sys/kernel/random/boot_id
 # The name is taken by a link, whole or not at all: who could not take it must not start anything.
 printf '{"pid": %s, "start": %s, "boot": "%s"}\n' "$$" "$(start_time $stat)" "$boot" >"claim.$$" || exit 125
-ln "claim.$$" claim || exit 125
+if ! why=$(ln "claim.$$" claim 2>&1); then
+    # By a start that was cut off and came to it late after all, or by who lets none begin.
+    [ -e claim ] && why=taken
+    printf '%s' "$why" >&2
+    exit 125
+fi
 
 (
     umask 022
