@@ -44,6 +44,14 @@ async def test_a_name_that_cannot_be_one_is_refused_naming_the_field(admin: Aske
     assert (answer.status_code in (400, 422), "name" in answer.json()["reason"]) == (True, True), answer.text
 
 
+async def test_one_and_true_are_two_values_of_a_map(admin: Asker) -> None:
+    agent = await admin.made("/agents", {"name": "a", "settings": {"a": {"b": [1, 0]}}})
+    changed = await admin.ask("PATCH", agent["href"], {"settings": {"a": {"b": [True, 0]}}})
+    assert (changed.json()["version"], changed.json()["settings"]) == (2, {"a": {"b": [True, 0]}})
+    again = await admin.ask("PATCH", agent["href"], {"settings": {"a": {"b": [True, 0]}}})
+    assert again.json()["version"] == 2
+
+
 async def test_a_name_is_trimmed_and_may_be_in_any_script(admin: Asker) -> None:
     for name in (" é ", "构建", "🚀" * 200, "a'; DROP TABLE skills; --"):
         assert (await admin.made("/skills", {"name": name}))["name"] == name.strip()

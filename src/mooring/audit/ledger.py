@@ -6,7 +6,7 @@ to it (as every event does to its actor) does not: two who change each other wou
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, TypeVar, cast
 
 from mooring.access.actor import Actor
 from mooring.audit.kinds import Kind, Use
@@ -128,7 +128,7 @@ async def change(
     What differs nowhere is no change: the row is returned as it was, and nothing is recorded.
     """
     differing: list[LiteralString] = [
-        column for column in kind.written if column in changes and changes[column] != _at(before, column)
+        column for column in kind.written if column in changes and not same(changes[column], _at(before, column))
     ]
     if not differing and not details:
         return before
@@ -151,6 +151,15 @@ async def change(
     assert after is not None
     tx.hint(kind.topic, "events")
     return after
+
+
+def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - values of any column
+    """Whether two values are one: of JSON, `1` and `true` are two, though Python takes them for equal."""
+    if one != other or isinstance(one, bool) != isinstance(other, bool):
+        return False
+    if isinstance(one, dict):
+        return all(same(value, other[key]) for key, value in cast("dict[Any, Any]", one).items())
+    return not isinstance(one, list) or all(map(same, cast("list[Any]", one), other))
 
 
 async def delete(tx: Tx, actor: Actor, kind: Kind[T], before: T) -> None:

@@ -56,7 +56,7 @@ class Verbs(Generic[T]):
     def changes(self, before: T, values: Mapping[str, object]) -> Mapping[str, object]:
         """The columns among `values` that would differ. Raises Unfit for what no column may hold."""
         found = _parsed(self.kind, {column: values[column] for column in self.kind.written if column in values})
-        return {column: value for column, value in found.items() if value != getattr(before, column)}
+        return {column: value for column, value in found.items() if not ledger.same(value, getattr(before, column))}
 
     async def replace(self, tx: Tx, actor: Actor, before: T, values: Mapping[str, object]) -> T:
         """The locked row with these values; a column that is not given stays. Raises Denied, Unfit, Clash."""
