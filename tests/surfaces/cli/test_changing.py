@@ -62,11 +62,11 @@ async def test_a_field_that_cannot_be_meant_makes_nothing(moor: Moor, words: lis
 async def test_a_name_is_said_before_the_fields_or_among_them(moor: Moor) -> None:
     for words in (["a"], ["name=b", "model=m"], ["model=m", "name=c"], ["x=1", "model=m"]):
         assert (await moor("create", "agent", *words)).status == 0, words
-    assert (await moor("create", "user", "username=dora", "role=member")).status == 0
+    assert (await moor("create", "user", "username=builder", "role=member")).status == 0
     agents = json.loads((await moor("get", "agents", "-o", "json")).out)
     assert sorted(agent["name"] for agent in agents) == ["a", "b", "c", "x=1"]
-    [dora] = json.loads((await moor("get", "user", "dora", "-o", "json")).out)
-    assert (dora["username"], dora["name"]) == ("dora", "dora")
+    [user] = json.loads((await moor("get", "user", "builder", "-o", "json")).out)
+    assert (user["username"], user["name"]) == ("builder", "builder")
 
 
 async def test_editing_changes_what_is_said_and_clears_what_is_empty(moor: Moor) -> None:
