@@ -31,6 +31,14 @@ async def app(database: Database, settings: Settings) -> AsyncGenerator[App]:
 
 
 @pytest.fixture
+def both(app: App, workos: Any) -> App:
+    """The process with WorkOS beside its own vault."""
+    vaults: Any = app.vaults.vaults
+    vaults["workos"] = workos
+    return app
+
+
+@pytest.fixture
 async def http(app: App) -> AsyncGenerator[httpx.AsyncClient]:
     """The API, asked by nobody in particular."""
     asgi: Any = application(app)

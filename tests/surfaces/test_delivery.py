@@ -312,13 +312,6 @@ async def test_who_was_granted_a_secret_sees_the_usage_of_their_own_groups_alone
 # --- vaults that are away ---
 
 
-@pytest.fixture
-def both(app: App, workos: Any) -> App:
-    vaults: Any = app.vaults.vaults
-    vaults["workos"] = workos
-    return app
-
-
 def delivery(app: App, clock: SetClock) -> Delivery:
     return Delivery(database=app.database, vaults=app.vaults, clock=clock, wait=timedelta(seconds=60))
 

@@ -18,14 +18,6 @@ OLD, NEW = "s3cr3t-canary-7f1c", "another-value-9a2b"
 
 
 @pytest.fixture
-def both(app: App, workos: Any) -> App:
-    """The process with WorkOS beside its own vault."""
-    vaults: Any = app.vaults.vaults
-    vaults["workos"] = workos
-    return app
-
-
-@pytest.fixture
 async def small(admin: Asker) -> Machine:
     return await machine(admin)
 

@@ -376,14 +376,6 @@ async def test_a_secret_in_use_stays_and_one_that_is_not_goes_with_its_value(adm
 # --- other vaults ---
 
 
-@pytest.fixture
-def both(app: App, workos: Any) -> App:
-    """The process with WorkOS beside its own vault."""
-    vaults: Any = app.vaults.vaults
-    vaults["workos"] = workos
-    return app
-
-
 async def test_a_secret_moves_there_and_back_and_leaves_nothing_behind(
     admin: Asker, both: App, workos_server: WorkOS
 ) -> None:

@@ -23,14 +23,6 @@ from vaults.loopback import Trouble, WorkOS
 
 
 @pytest.fixture
-def both(app: App, workos: Any) -> App:
-    """The process with WorkOS beside its own vault."""
-    vaults: Any = app.vaults.vaults
-    vaults["workos"] = workos
-    return app
-
-
-@pytest.fixture
 async def strict(both: App, admin: Asker) -> AsyncGenerator[Asker]:
     """The administrator, where what is done with secrets and vaults needs a reason."""
     settings = replace(both.settings, reasons="secret.* vault_rotation.*")
