@@ -60,7 +60,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
-    """Two open directories, and the manifest of the lower one. no changed file may hold any of the `secrets`."""
+    """Two open directories, and the manifest of the lower one. No changed file may hold any of the `secrets`."""
 
     lower: int
     upper: int

@@ -104,12 +104,12 @@ def coded(value: bytes) -> Iterator[str]:
 def telling(value: bytes) -> Iterator[bytes]:
     """What a file that holds the value, or much of it, has of it: few pieces, as they are.
 
-    Shape: at most 96 of at most 126 bytes. Of many lines the longest; short ones stand in other files as well.
+    Shape: at most 160 of at most 125 bytes. Of many lines the longest; short ones stand in other files as well.
     """
-    lines = sorted({line.strip() for line in value.splitlines()}, key=len, reverse=True)
-    long = [line for line in lines if len(line) >= _TELLING]
-    lines = long[:_MOST_LONG] if long else lines[:_MOST_SHORT]
-    for part in dict.fromkeys((value, value.strip(), *(lines if len(value.splitlines()) > 1 else ()))):
+    longest_first = sorted({line.strip() for line in value.splitlines()}, key=len, reverse=True)
+    long = [line for line in longest_first if len(line) >= _TELLING]
+    telling_lines = long[:_MOST_LONG] if long else longest_first[:_MOST_SHORT]
+    for part in dict.fromkeys((value, value.strip(), *telling_lines)):
         if len(part) >= SHORTEST:
             pieces = list(_cut(part, _BYTES))
             yield from pieces[:_MOST_PIECES]
