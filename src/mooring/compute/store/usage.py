@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
 
 from mooring.base.db import Tx
 
@@ -71,19 +70,28 @@ async def exposures(tx: Tx, secret_id: str, only: list[str] | None) -> list[Secr
 
 async def holders(tx: Tx, secret_id: str, only: list[str] | None) -> list[SecretDelivery]:
     """All runs that got it and are not over, the newest first; those of instances of the groups `only`."""
-    return await tx.rows(SecretDelivery, f"{_GOT} AND r.ended_at IS NULL {_NEWEST}", secret_id, only)
+    return await tx.rows(
+        SecretDelivery,
+        "SELECT d.run_id, r.session_id, r.compute_instance_id, d.secret_version, d.vault, d.vault_version, "
+        "d.delivered_at, r.phase, TRUE AS holds FROM secret_deliveries d JOIN runs r ON r.id = d.run_id "
+        "LEFT JOIN compute_instances c ON c.id = r.compute_instance_id "
+        "WHERE d.secret_id = $1 AND ($2::text[] IS NULL OR c.group_id = ANY($2)) AND r.ended_at IS NULL "
+        "ORDER BY d.delivered_at DESC, d.run_id DESC",
+        secret_id,
+        only,
+    )
 
 
 async def former(tx: Tx, secret_id: str, only: list[str] | None, limit: int) -> list[SecretDelivery]:
     """The newest runs that got it and are over, the newest first; those of instances of the groups `only`."""
-    sql: LiteralString = f"{_GOT} AND r.ended_at IS NOT NULL {_NEWEST} LIMIT $3"
-    return await tx.rows(SecretDelivery, sql, secret_id, only, limit)
-
-
-_GOT: LiteralString = """
-SELECT d.run_id, r.session_id, r.compute_instance_id, d.secret_version, d.vault, d.vault_version, d.delivered_at,
-    r.phase, r.ended_at IS NULL AS holds
-FROM secret_deliveries d JOIN runs r ON r.id = d.run_id LEFT JOIN compute_instances c ON c.id = r.compute_instance_id
-WHERE d.secret_id = $1 AND ($2::text[] IS NULL OR c.group_id = ANY($2))
-"""
-_NEWEST: LiteralString = "ORDER BY d.delivered_at DESC, d.run_id DESC"
+    return await tx.rows(
+        SecretDelivery,
+        "SELECT d.run_id, r.session_id, r.compute_instance_id, d.secret_version, d.vault, d.vault_version, "
+        "d.delivered_at, r.phase, FALSE AS holds FROM secret_deliveries d JOIN runs r ON r.id = d.run_id "
+        "LEFT JOIN compute_instances c ON c.id = r.compute_instance_id "
+        "WHERE d.secret_id = $1 AND ($2::text[] IS NULL OR c.group_id = ANY($2)) AND r.ended_at IS NOT NULL "
+        "ORDER BY d.delivered_at DESC, d.run_id DESC LIMIT $3",
+        secret_id,
+        only,
+        limit,
+    )
